@@ -1,0 +1,91 @@
+/* A client of one API: requests that wait for their turn, are sent, and are tried again when that
+ * helps.
+ *
+ * The way of a request:
+ *     deadline -> retry { admission (gate, concurrency, rate; one step, first come first served)
+ *                         -> attempt -> would another help? -> backoff }
+ * Nothing is held during the backoff. A "too fast" answer (429) closes one gate for all requests
+ * that share the client's limiter until the time the server names. */
+#ifndef WEIR_CLIENT_H
+#define WEIR_CLIENT_H
+
+#include <weir/http.h>
+#include <weir/limiter.h>
+#include <weir/retry.h>
+#include <weir/task.h>
+#include <weir/transport.h>
+
+typedef struct weir_client weir_client;
+
+struct weir_client_opts {
+    size_t size;          /* set by WEIR_CLIENT_OPTS */
+    const char *base_url; /* "https://api.example.com" or with a path, "http://127.0.0.1:8000/v1";
+                             NULL: every request names its whole URL */
+    const char *const *headers; /* "Name: value", NULL at the end; NULL: none. Sent with every
+                                   request to the base URL's scheme, host and port, and to no
+                                   other; without a base URL, with every request. */
+    const char *bearer_token;   /* sent as "Authorization: Bearer ..." as the headers above; needs
+                                   a base URL. NULL: none */
+    weir_limiter *limiter;      /* shared with others, must outlive the client; NULL: an own one,
+                                   made from the next four, which must be 0 otherwise */
+    uint64_t concurrency;       /* attempts in flight at most; 0: 64 */
+    uint64_t rate;              /* as in weir_limiter_opts */
+    int64_t period_ms;
+    uint64_t burst;
+    const struct weir_retry_opts *retry; /* NULL: the defaults */
+    int64_t timeout_ms;                  /* default for the whole of each call; 0: none */
+    int64_t attempt_timeout_ms; /* for one attempt, from connect to the body's end; 0: 600,000 */
+    uint64_t max_body_bytes;    /* of an answer, after decompression; 0: 16 MiB */
+    const struct weir_transport *transport; /* copied; NULL: libcurl */
+};
+#define WEIR_CLIENT_OPTS(...)                                                                      \
+    (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A client in *out; opts may be NULL. Free it with weir_client_free. Errors: WEIR_EINVAL (options
+ * that contradict each other), WEIR_EURL (base URL), WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME,
+ * WEIR_ENOTSUP (virtual clock without a transport of your own). Does not suspend. */
+WEIR_API int weir_client_new(weir_client **out, const struct weir_client_opts *opts);
+
+/* Frees the client. NULL is fine. Returns 0, or WEIR_EBUSY while requests are under way (nothing
+ * is done then). Does not suspend. */
+WEIR_API int weir_client_free(weir_client *client);
+
+/* The limiter the client uses, borrowed. */
+WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
+
+/* Sends the request and waits for its answer. Suspends.
+ *
+ * Returns 0 when the server answered, whatever the status: weir_response_status and _outcome tell
+ * (a 429 or 500 that retries did not cure is an answer). Otherwise
+ *   WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENEVER   the request is wrong; nothing was sent
+ *   WEIR_ERESOLVE, WEIR_ECONNECT, WEIR_ETLS, WEIR_ERESET, WEIR_EPROTO, WEIR_EBODYSIZE,
+ *   WEIR_EHEADERSIZE, WEIR_EATTEMPTTIME, WEIR_ETRANSFER   how the last attempt failed
+ *   WEIR_ETIMEDOUT  timeout_ms passed      WEIR_EDEADLINE  the turn would come after a deadline
+ *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed
+ *   WEIR_ECLOSED    the limiter was closed before the request's turn
+ *   WEIR_ENOMEM, or what a transport of your own returned.
+ * *out is set in each case but for NULL when memory is out: it tells the attempts, and the last
+ * answer or failure. The caller frees it. */
+WEIR_API int weir_request(weir_client *client, const struct weir_request *request,
+                          weir_response **out);
+
+/* weir_request as a task of its own in the group, so that weir_gather and weir_as_completed take
+ * it; *out is set when the task ends and must live until then. The request is copied. NULL as
+ * weir_spawn. The task's weir_task_arg is `out`. */
+WEIR_API weir_task *weir_request_start(weir_group *group, weir_client *client,
+                                       const struct weir_request *request, weir_response **out);
+
+/* Shorthands. json is a NUL-terminated JSON text, sent with "Content-Type: application/json". */
+WEIR_API int weir_get(weir_client *client, const char *url, weir_response **out);
+WEIR_API int weir_post_json(weir_client *client, const char *url, const char *json,
+                            weir_response **out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,88 @@
+/* Requests and responses as plain data. */
+#ifndef WEIR_HTTP_H
+#define WEIR_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/err.h>
+
+/* What is asked for. Borrowed for the time of the call it is given to, which copies what it keeps
+ * longer. */
+struct weir_request {
+    size_t size;        /* set by WEIR_REQUEST */
+    const char *method; /* NULL: GET, or POST when there is a body */
+    const char *url;    /* "/v1/models", joined to the client's base URL; or http(s)://... */
+    const char *const *headers; /* "Name: value" lines, NULL at the end; NULL: none. One that the
+                                   client sends too replaces the client's. */
+    const void *body;           /* NULL: none */
+    size_t body_len;            /* 0 with a body: strlen(body) */
+    int64_t timeout_ms;         /* for the whole call, waiting and retries included; 0: as the
+                                   client's, < 0: none */
+    uint64_t amount;            /* tokens to take from the limiter per attempt; 0: 1 */
+    int replay;   /* nonzero: may be sent again when it is unknown whether the server has already
+                     acted on it, whatever the method. GET, HEAD, PUT, DELETE, OPTIONS always may
+                     (idempotent by RFC 9110, section 9.2.2). */
+    int reserved; /* leave 0 */
+};
+#define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
+
+/* How a call or an attempt ended, as far as retrying is concerned. */
+enum weir_outcome {
+    WEIR_OUTCOME_OK = 0,       /* status 1xx to 3xx */
+    WEIR_OUTCOME_CLIENT_ERROR, /* 4xx: asking again would not help */
+    WEIR_OUTCOME_THROTTLED,    /* 429, or 503 with a Retry-After: too fast */
+    WEIR_OUTCOME_SERVER_ERROR, /* 408, 409, 425, 5xx: may pass */
+    WEIR_OUTCOME_FAILED,       /* no complete answer; weir_response_error_text says why */
+};
+
+/* What is known of the server having got the request. */
+enum weir_sent {
+    WEIR_SENT_NEVER = 0, /* not a byte of it left: safe to send again */
+    WEIR_SENT_MAYBE,     /* the server may have acted on it */
+    WEIR_SENT_ANSWERED,  /* an answer came */
+};
+
+typedef struct weir_response weir_response;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Frees a response. NULL is fine. What the functions below return lives as long as it. */
+WEIR_API void weir_response_free(weir_response *response);
+
+/* HTTP status, 0 when no answer came. */
+WEIR_API int weir_response_status(const weir_response *response);
+WEIR_API enum weir_outcome weir_response_outcome(const weir_response *response);
+WEIR_API enum weir_sent weir_response_sent(const weir_response *response);
+
+/* The body, with a NUL behind it that body_len does not count; "" when there is none. */
+WEIR_API const char *weir_response_body(const weir_response *response);
+WEIR_API size_t weir_response_body_len(const weir_response *response);
+
+/* The value of the first header of that name (case-insensitive, white space around it removed),
+ * or NULL. *len, if len is not NULL, gets its length; the value is NOT NUL-terminated. */
+WEIR_API const char *weir_response_header(const weir_response *response, const char *name,
+                                          size_t *len);
+
+/* The server's own id of the request (x-request-id, request-id, ...), or NULL. As above. */
+WEIR_API const char *weir_response_request_id(const weir_response *response, size_t *len);
+
+/* Attempts made, 0 when the request was never admitted. */
+WEIR_API unsigned weir_response_attempts(const weir_response *response);
+
+/* The wait that the server asked for with its last answer, in ms; -1: none. */
+WEIR_API int64_t weir_response_server_wait_ms(const weir_response *response);
+
+/* The code and the text of the last attempt's failure (libcurl's words where they say more), such
+ * as WEIR_ECONNECT and "Failed to connect to 127.0.0.1 port 9: Connection refused"; 0 and "" when
+ * an answer came. */
+WEIR_API int weir_response_error(const weir_response *response);
+WEIR_API const char *weir_response_error_text(const weir_response *response);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,165 @@
+/* Tasks, groups and deadlines: asyncio's words in straight-line C.
+ *
+ *   asyncio.run            weir_run              asyncio.gather        weir_gather
+ *   TaskGroup.create_task  weir_spawn            asyncio.as_completed  weir_as_completed
+ *   await task             weir_await            asyncio.timeout       weir_deadline_begin_ms
+ *   asyncio.sleep          weir_sleep_ms         task.cancel (all)     weir_group_cancel
+ *
+ * A task is a function that runs on a stack of its own. A call that "suspends" lets other tasks of
+ * the same thread run until it can go on; every other call runs through at once. One runtime
+ * lives in one thread and its objects (tasks, groups, semaphores, limiters, clients) stay there.
+ *
+ * Cancelling is a return value: a cancelled task's waiting calls return WEIR_ECANCELED, at once
+ * and again and again, until the task's function has returned. It is never a jump out of your
+ * code, so whatever you hold you can give back. */
+#ifndef WEIR_TASK_H
+#define WEIR_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/err.h>
+
+typedef struct weir_task weir_task;
+typedef struct weir_group weir_group;
+
+/* An async function: returns 0 or a negative WEIR_E code. */
+typedef int (*weir_task_fn)(void *arg);
+
+enum weir_clock {
+    WEIR_CLOCK_REAL = 0, /* the monotonic clock and libev */
+    WEIR_CLOCK_VIRTUAL,  /* jumps to the next timer whenever no task can run; no real I/O */
+};
+
+struct weir_run_opts {
+    size_t size; /* set by WEIR_RUN_OPTS */
+    enum weir_clock clock;
+    uint64_t seed;      /* of every random number drawn inside; 0: from the system on the real
+                           clock, a constant on the virtual one */
+    uint32_t stack_kib; /* stack of each task in KiB, rounded up to a power of two,
+                           16 .. 65536; 0: 64 (256 under AddressSanitizer) */
+    uint32_t reserved;  /* leave 0 */
+};
+#define WEIR_RUN_OPTS(...)                                                                         \
+    (&(struct weir_run_opts){.size = sizeof(struct weir_run_opts), __VA_ARGS__})
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Starts a runtime on this thread, runs fn(arg) as its first task, and returns when fn has
+ * returned and every group that is still open has been cancelled and joined. opts may be NULL.
+ * Returns what fn returned, or
+ *   WEIR_EBUSY    a runtime is already running on this thread
+ *   WEIR_EINVAL   a bad option
+ *   WEIR_ENOMEM, WEIR_ENOSTACK  nothing was started
+ *   WEIR_EDEADLK  every task waited and nothing could have woken one; all were cancelled.
+ * Ignores SIGPIPE for the process if nobody set a handler for it. */
+WEIR_API int weir_run(weir_task_fn fn, void *arg, const struct weir_run_opts *opts);
+
+/* A new group in *out: an owner of tasks. Free it with weir_group_free.
+ * Errors: WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
+WEIR_API int weir_group_new(weir_group **out);
+
+/* Cancels what still runs in the group, waits for it, frees the group and all its task handles.
+ * Suspends while a task still runs or somebody is inside a call that waits on it, and goes on
+ * waiting even when the caller itself is cancelled. A NULL group is fine. Returns 0, or WEIR_EDEADLK
+ * when the caller is itself a task of this group or another task is freeing it (nothing is done
+ * then). */
+WEIR_API int weir_group_free(weir_group *group);
+
+/* Starts fn(arg) as a task of the group; it first runs after the caller suspends, in the order of
+ * spawning. The name, shown in diagnostics, is the text of fn. Returns a handle that the group owns
+ * and that is valid until the group or the task is freed; or NULL when memory is out or the group
+ * is being freed, which the group remembers: weir_gather then returns the error, so that loops
+ * need not check each call. Does not suspend. */
+#define weir_spawn(group, fn, arg) weir_spawn_named((group), (fn), (arg), #fn)
+
+/* As weir_spawn with a name of your own, which must live as long as the task. */
+WEIR_API weir_task *weir_spawn_named(weir_group *group, weir_task_fn fn, void *arg,
+                                     const char *name);
+
+/* Waits until every task of the group has ended. Returns 0 when all returned 0 and all spawns
+ * succeeded, else the error of the first task, in order of spawning, that failed. (The others run
+ * to their end; their results are in their handles.) When the caller is cancelled meanwhile, the
+ * group's tasks are cancelled too and the call returns WEIR_ECANCELED without waiting for them.
+ * Other errors: WEIR_EDEADLK when called from a task of this group. Suspends. */
+WEIR_API int weir_gather(weir_group *group);
+
+/* The next ended task of the group, in order of completion, each once; NULL when every task was
+ * delivered, or when the caller is cancelled (weir_cancelled tells). New tasks may be spawned
+ * between calls. Suspends while none has ended. */
+WEIR_API weir_task *weir_as_completed(weir_group *group);
+
+/* Cancels every unfinished task of the group, without waiting. A task that has not started yet
+ * never runs and ends with WEIR_ECANCELED. */
+WEIR_API void weir_group_cancel(weir_group *group);
+
+/* The first spawned task of a group, and the one spawned after `task`; NULL at the end. */
+WEIR_API weir_task *weir_group_first(const weir_group *group);
+WEIR_API weir_task *weir_task_next(const weir_task *task);
+
+/* Waits for the end of one task and returns its status. Several tasks may await one. Returns
+ * WEIR_ECANCELED also when the caller is cancelled (the awaited task goes on), WEIR_EDEADLK when
+ * a task awaits itself. Suspends unless the task has ended. */
+WEIR_API int weir_await(weir_task *task);
+
+/* What the task's function returned, or WEIR_ECANCELED, WEIR_ENOSTACK, WEIR_ENOMEM if it never ran;
+ * WEIR_EBUSY while it has not ended. */
+WEIR_API int weir_task_status(const weir_task *task);
+WEIR_API void *weir_task_arg(const weir_task *task);
+WEIR_API const char *weir_task_name(const weir_task *task);
+
+/* Frees an ended task before its group goes, for groups that live long. NULL is fine. Returns 0,
+ * or WEIR_EBUSY when it has not ended or somebody awaits it (nothing is done then). */
+WEIR_API int weir_task_free(weir_task *task);
+
+/* The calling task; NULL outside of weir_run. */
+WEIR_API weir_task *weir_task_self(void);
+
+/* Lets every other ready task run once. Returns 0 or WEIR_ECANCELED. Suspends. */
+WEIR_API int weir_yield(void);
+
+/* Suspends for ms milliseconds; 0 or less is weir_yield. Returns 0 or WEIR_ECANCELED. */
+WEIR_API int weir_sleep_ms(int64_t ms);
+
+/* 1 when the calling task is cancelled or inside a deadline that has passed, so that its next
+ * waiting call would return WEIR_ECANCELED; else 0. Does not suspend. */
+WEIR_API int weir_cancelled(void);
+
+/* The runtime's clock (monotonic, real or virtual) in milliseconds and nanoseconds since a
+ * fixed point; 0 outside of weir_run. */
+WEIR_API int64_t weir_now_ms(void);
+WEIR_API int64_t weir_now_ns(void);
+
+/* A deadline scope: storage for weir_deadline_begin_ms, usually a local variable. The members are
+ * private. */
+typedef struct weir_deadline {
+    int64_t private_[12];
+} weir_deadline;
+
+/* Bounds every wait of the calling task until the matching weir_deadline_end: once ms milliseconds
+ * have passed they return WEIR_ECANCELED. Scopes nest strictly, innermost ended first; a deadline
+ * later than an enclosing one changes nothing. ms <= 0 has passed at once. Does not suspend.
+ *
+ *     weir_deadline limit;
+ *     weir_deadline_begin_ms(&limit, 500);
+ *     int rc = work();
+ *     rc = weir_deadline_end(&limit, rc);    // WEIR_ETIMEDOUT if the 500 ms cut it off
+ */
+WEIR_API void weir_deadline_begin_ms(weir_deadline *scope, int64_t ms);
+
+/* Ends the scope. rc is what the work inside returned, and is returned again, with one exception:
+ * WEIR_ECANCELED becomes WEIR_ETIMEDOUT when it was this scope's own deadline that passed and the
+ * task was not also cancelled from outside (as asyncio.timeout). */
+WEIR_API int weir_deadline_end(weir_deadline *scope, int rc);
+
+/* Milliseconds, rounded up, until the nearest deadline of the calling task; 0 when one has passed,
+ * INT64_MAX when there is none. */
+WEIR_API int64_t weir_deadline_left_ms(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,18 @@
+/* Everything but the adapters that need a JSON library: include <weir/jansson.h> or
+ * <weir/cjson.h> for those. */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include <weir/client.h>
+#include <weir/err.h>
+#include <weir/http.h>
+#include <weir/io.h>
+#include <weir/jsonl.h>
+#include <weir/limiter.h>
+#include <weir/retry.h>
+#include <weir/sync.h>
+#include <weir/task.h>
+#include <weir/transport.h>
+#include <weir/version.h>
+
+#endif
