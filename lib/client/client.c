@@ -1,0 +1,142 @@
+#include "client/client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/curl.h"
+#include "http/header.h"
+#include "policy/backoff.h"
+
+enum { CONCURRENCY = 64, KEPT_CONNECTIONS = 1024 };
+
+static const int64_t attempt_timeout_ms = 600000;
+static const uint64_t max_body_bytes = (uint64_t)16 << 20;
+
+static int copy_headers(weir_client *client, const struct weir_client_opts *opts)
+{
+    size_t n = weir__headers_count(opts->headers);
+    client->headers = weir__zalloc((n + 2) * sizeof *client->headers);
+    if (client->headers == NULL)
+        return WEIR_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        client->headers[i] = weir__strdup(opts->headers[i]);
+        if (client->headers[i] == NULL)
+            return WEIR_ENOMEM;
+    }
+    if (opts->bearer_token == NULL)
+        return 0;
+    size_t size = sizeof "Authorization: Bearer " + strlen(opts->bearer_token);
+    char *line = weir__alloc(size);
+    if (line == NULL)
+        return WEIR_ENOMEM;
+    snprintf(line, size, "Authorization: Bearer %s", opts->bearer_token);
+    client->headers[n] = line;
+    return weir__headers_check((const char *const *)client->headers);
+}
+
+static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
+{
+    if (opts->limiter != NULL) {
+        client->limiter = opts->limiter;
+        client->limiter->users++;
+        return 0;
+    }
+    client->own_limiter = true;
+    uint64_t concurrency = opts->concurrency > 0 ? opts->concurrency : CONCURRENCY;
+    return weir_limiter_new(&client->limiter,
+                            WEIR_LIMITER_OPTS(.rate = opts->rate, .period_ms = opts->period_ms,
+                                              .burst = opts->burst, .concurrency = concurrency));
+}
+
+static int set_transport(weir_client *client, const struct weir_client_opts *opts)
+{
+    if (opts->transport != NULL) {
+        client->transport = *opts->transport;
+        return 0;
+    }
+    uint64_t parallel = client->limiter->concurrency;
+    if (parallel == 0 || parallel > KEPT_CONNECTIONS * 64)
+        parallel = KEPT_CONNECTIONS;
+    return weir__curl_transport(client->rt, (size_t)parallel, &client->transport);
+}
+
+static int check(const struct weir_client_opts *opts)
+{
+    bool own =
+        opts->concurrency != 0 || opts->rate != 0 || opts->period_ms != 0 || opts->burst != 0;
+    if (opts->size != sizeof *opts || (opts->limiter != NULL && own))
+        return WEIR_EINVAL;
+    if (opts->timeout_ms < 0 || opts->attempt_timeout_ms < 0)
+        return WEIR_EINVAL;
+    if (opts->bearer_token != NULL && opts->base_url == NULL)
+        return WEIR_EINVAL;
+    return weir__headers_check(opts->headers);
+}
+
+static int set_up(weir_client *client, const struct weir_client_opts *opts)
+{
+    client->timeout_ms = opts->timeout_ms;
+    client->attempt_timeout_ms =
+        opts->attempt_timeout_ms > 0 ? opts->attempt_timeout_ms : attempt_timeout_ms;
+    uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
+    client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
+    int rc = weir__retry_init(&client->retry, opts->retry);
+    if (rc == 0)
+        rc = weir__base_init(&client->base, opts->base_url);
+    if (rc == 0)
+        rc = copy_headers(client, opts);
+    if (rc == 0)
+        rc = set_limiter(client, opts);
+    return rc == 0 ? set_transport(client, opts) : rc;
+}
+
+int weir_client_new(weir_client **out, const struct weir_client_opts *opts)
+{
+    const struct weir_client_opts none = {.size = sizeof none};
+    *out = NULL;
+    if (weir__rt() == NULL)
+        return WEIR_ENORUNTIME;
+    if (opts == NULL)
+        opts = &none;
+    int rc = check(opts);
+    if (rc < 0)
+        return rc;
+    weir_client *client = weir__zalloc(sizeof *client);
+    if (client == NULL)
+        return WEIR_ENOMEM;
+    client->rt = weir__rt();
+    rc = set_up(client, opts);
+    if (rc < 0) {
+        client->transport.free = NULL; /* the caller's stays the caller's */
+        weir_client_free(client);
+        return rc;
+    }
+    *out = client;
+    return 0;
+}
+
+int weir_client_free(weir_client *client)
+{
+    if (client == NULL)
+        return 0;
+    if (client->calls > 0)
+        return WEIR_EBUSY;
+    if (client->transport.free != NULL)
+        client->transport.free(client->transport.self);
+    if (client->own_limiter)
+        weir_limiter_free(client->limiter);
+    else if (client->limiter != NULL)
+        weir__admission_let_go(client->limiter);
+    for (char **line = client->headers; line != NULL && *line != NULL; line++)
+        weir__free(*line);
+    weir__free(client->headers);
+    weir__base_free(&client->base);
+    weir__free(client);
+    return 0;
+}
+
+weir_limiter *weir_client_limiter(const weir_client *client)
+{
+    return client->limiter;
+}

@@ -1,0 +1,175 @@
+/* The way of a request, top to bottom:
+ *     deadline -> retry { admission -> attempt -> decide -> backoff }
+ * docs/design/client.md says why in this order. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client/client.h"
+#include "http/response.h"
+#include "policy/backoff.h"
+#include "provider/provider.h"
+
+struct call {
+    weir_client *client;
+    struct weir__prepared prepared;
+    struct weir__stay stay;
+    uint64_t amount;
+    int64_t started_ns;
+    weir_response *response;
+};
+
+/* ---- attempt ---- */
+
+static enum weir__went went_of(const weir_response *response)
+{
+    if (response->outcome == WEIR_OUTCOME_THROTTLED)
+        return WEIR__WENT_THROTTLED;
+    if (response->sent == WEIR_SENT_NEVER)
+        return WEIR__WENT_UNUSED;
+    return response->sent == WEIR_SENT_ANSWERED ? WEIR__WENT_ANSWERED : WEIR__WENT_UNKNOWN;
+}
+
+static int classify(weir_response *response, int rc)
+{
+    if (rc == 0 && response->status == 0) { /* a transport of the caller's that said nothing */
+        rc = WEIR_EPROTO;
+        weir_response_set_failure(response, WEIR_SENT_MAYBE, "the transport gave no status");
+    }
+    response->error = rc;
+    if (rc == 0) {
+        if (response->status >= 400)
+            response->server_wait_ms = weir__provider_wait_ms(response, weir__clock_wall_s());
+        response->outcome = weir__outcome_of(response->status, response->server_wait_ms >= 0);
+    }
+    return rc;
+}
+
+/* What everyone waits for at most: a longer wait than the policy's fails only its own request. */
+static int64_t capped_wait_ms(const struct call *call)
+{
+    int64_t wait_ms = call->response->server_wait_ms;
+    int64_t max_ms = call->client->retry.server_wait_max_ms;
+    return wait_ms < max_ms ? wait_ms : max_ms;
+}
+
+/* One attempt of an admitted call; its place is given back when it ends. */
+static int attempt(struct call *call)
+{
+    weir_response *response = call->response;
+    const struct weir_transport *transport = &call->client->transport;
+    weir__response_reset(response);
+    call->prepared.exchange.attempt = ++response->attempts;
+    int rc = transport->perform(transport->self, &call->prepared.exchange, response);
+    rc = classify(response, rc);
+    weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
+                          capped_wait_ms(call));
+    return rc;
+}
+
+/* ---- would another help, and when? ---- */
+
+/* Earliest start of another attempt; INT64_MAX: there is to be none. */
+static int64_t next_start_ns(struct call *call, int rc)
+{
+    const weir_response *response = call->response;
+    const struct weir_retry_opts *policy = &call->client->retry;
+    struct weir__rt *rt = call->client->rt;
+    int64_t now_ns = weir__now_ns(rt), wait_ns = 0;
+    struct weir_attempt ended = {
+        .rc = rc,
+        .status = response->status,
+        .outcome = response->outcome,
+        .sent = response->sent,
+        .replay = call->prepared.exchange.replay,
+        .number = response->attempts,
+        .server_wait_ms = response->server_wait_ms,
+    };
+    int64_t elapsed_ms = (now_ns - call->started_ns) / WEIR__NS_PER_MS;
+    if (weir__retry_decide(policy, &ended, elapsed_ms, &rt->rand, &wait_ns) != WEIR__RETRY_AGAIN)
+        return INT64_MAX;
+    int64_t start_ns = weir__ns_add(now_ns, wait_ns);
+    int64_t turn_ns = weir__admission_earliest_ns(call->client->limiter, &call->stay, call->amount);
+    if (turn_ns > start_ns)
+        start_ns = turn_ns;
+    int64_t last_ns = INT64_MAX;
+    if (policy->max_elapsed_ms > 0)
+        last_ns = weir__ns_add(call->started_ns, weir__ms_to_ns(policy->max_elapsed_ms));
+    if (start_ns > last_ns || start_ns > weir__deadline_ns(rt->current))
+        return INT64_MAX; /* refused now, with the last real outcome, rather than after the wait */
+    return weir__ns_add(now_ns, wait_ns);
+}
+
+/* ---- retry ---- */
+
+static int admit(struct call *call)
+{
+    return weir__admission_enter(call->client->limiter, &call->stay, call->amount);
+}
+
+static int run(struct call *call)
+{
+    weir_response *response = call->response;
+    int rc = admit(call);
+    while (rc == 0) {
+        int result = attempt(call);
+        if (result == WEIR_ECANCELED)
+            return result;
+        int64_t start_ns = next_start_ns(call, result);
+        if (start_ns == INT64_MAX)
+            return result;
+        /* Nothing is held here. A throttled attempt has no wait of its own: the gate has. */
+        if (start_ns > weir__now_ns(call->client->rt))
+            rc = weir__admission_sleep(call->client->limiter, start_ns);
+        if (rc == 0)
+            rc = admit(call);
+        if (rc == WEIR_EDEADLINE)
+            return result;
+    }
+    response->error = rc;
+    weir_response_set_failure(response, response->sent, weir_strerror(rc));
+    return rc;
+}
+
+/* ---- deadline ---- */
+
+static int run_within(struct call *call, int64_t timeout_ms)
+{
+    weir_deadline limit;
+    if (timeout_ms <= 0)
+        return run(call);
+    weir_deadline_begin_ms(&limit, timeout_ms);
+    int rc = weir_deadline_end(&limit, run(call));
+    if (rc == WEIR_ETIMEDOUT) {
+        call->response->error = rc;
+        weir_response_set_failure(call->response, call->response->sent, weir_strerror(rc));
+    }
+    return rc;
+}
+
+static int64_t timeout_of(const weir_client *client, const struct weir_request *request)
+{
+    return request->timeout_ms != 0 ? request->timeout_ms : client->timeout_ms;
+}
+
+int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
+{
+    struct call call = {.client = client, .stay.counted = true};
+    *out = weir__response_new(client->max_body);
+    if (*out == NULL)
+        return WEIR_ENOMEM;
+    call.response = *out;
+    call.started_ns = weir__now_ns(client->rt);
+    call.amount = request->amount > 0 ? request->amount : 1;
+    client->calls++;
+    int rc = weir__prepare(client, request, &call.prepared);
+    if (rc == 0) {
+        rc = run_within(&call, timeout_of(client, request));
+    } else {
+        call.response->error = rc;
+        weir_response_set_failure(call.response, WEIR_SENT_NEVER, weir_strerror(rc));
+    }
+    weir__prepared_free(&call.prepared);
+    client->calls--;
+    return rc;
+}

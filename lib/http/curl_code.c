@@ -1,0 +1,42 @@
+#include "http/curl_code.h"
+
+#include <stddef.h>
+
+#include <weir/err.h>
+
+static const struct {
+    CURLcode code;
+    int error;
+} meanings[] = {
+    {CURLE_URL_MALFORMAT, WEIR_EURL},
+    {CURLE_COULDNT_RESOLVE_PROXY, WEIR_ERESOLVE},
+    {CURLE_COULDNT_RESOLVE_HOST, WEIR_ERESOLVE},
+    {CURLE_COULDNT_CONNECT, WEIR_ECONNECT},
+    {CURLE_OPERATION_TIMEDOUT, WEIR_EATTEMPTTIME},
+    {CURLE_SSL_CONNECT_ERROR, WEIR_ETLS},
+    {CURLE_PEER_FAILED_VERIFICATION, WEIR_ETLS},
+    {CURLE_SSL_CERTPROBLEM, WEIR_ETLS},
+    {CURLE_SSL_CIPHER, WEIR_ETLS},
+    {CURLE_SSL_CACERT_BADFILE, WEIR_ETLS},
+    {CURLE_SSL_ISSUER_ERROR, WEIR_ETLS},
+    {CURLE_GOT_NOTHING, WEIR_ERESET},
+    {CURLE_SEND_ERROR, WEIR_ERESET},
+    {CURLE_RECV_ERROR, WEIR_ERESET},
+    {CURLE_PARTIAL_FILE, WEIR_ERESET},
+    {CURLE_HTTP2, WEIR_ERESET},
+    {CURLE_HTTP2_STREAM, WEIR_ERESET},
+    {CURLE_SEND_FAIL_REWIND, WEIR_ERESET},     /* our veto of a silent second sending */
+    {CURLE_UNSUPPORTED_PROTOCOL, WEIR_EPROTO}, /* how 7.88 reports an answer that is not HTTP */
+    {CURLE_WEIRD_SERVER_REPLY, WEIR_EPROTO},
+    {CURLE_BAD_CONTENT_ENCODING, WEIR_EPROTO},
+    {CURLE_OUT_OF_MEMORY, WEIR_ENOMEM},
+};
+
+int weir__curl_error(CURLcode code)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (meanings[i].code == code)
+            return meanings[i].error;
+    }
+    return WEIR_ETRANSFER;
+}

@@ -1,0 +1,282 @@
+#include "http/curl_handle.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "http/ca.h"
+#include "http/curl_code.h"
+#include "http/header.h"
+
+/* libcurl waits a second for a "100 Continue" on larger bodies, which few servers send. */
+enum { EXPECT_FROM = 1 << 20 };
+
+enum { CONNECT_TIMEOUT_MS = 30000 };
+
+/* ---- callbacks: they only record ---- */
+
+static size_t on_body(char *data, size_t unit, size_t n, void *arg)
+{
+    struct weir__curl_handle *handle = arg;
+    handle->failure = weir_response_append(handle->response, data, unit * n);
+    return handle->failure == 0 ? unit * n : 0;
+}
+
+static size_t on_header(char *data, size_t unit, size_t n, void *arg)
+{
+    struct weir__curl_handle *handle = arg;
+    size_t len = unit * n;
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* 100 Continue may have come before */
+        weir__buf_reset(&handle->response->head);
+        return len;
+    }
+    if (len <= 2)
+        return len;
+    handle->failure = weir__response_add_line(handle->response, data, len);
+    return handle->failure == 0 ? len : 0;
+}
+
+static size_t read_body(char *out, size_t unit, size_t n, void *arg)
+{
+    struct weir__curl_handle *handle = arg;
+    size_t left = handle->exchange->body_len - handle->read_at;
+    size_t len = unit * n < left ? unit * n : left;
+    if (len > 0)
+        memcpy(out, (const char *)handle->exchange->body + handle->read_at, len);
+    handle->read_at += len;
+    return len;
+}
+
+/* When a kept connection dies before the first byte of the answer, libcurl rewinds the body and
+ * sends it again, though the server may have acted on it. This forbids it. */
+static int forbid_rewind(void *arg, curl_off_t offset, int origin)
+{
+    (void)arg;
+    (void)offset;
+    (void)origin;
+    return CURL_SEEKFUNC_FAIL;
+}
+
+/* ---- making ---- */
+
+static void set_once(struct weir__curl_handle *handle)
+{
+    CURL *easy = handle->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, handle);
+    curl_easy_setopt(easy, CURLOPT_CURLU, handle->url);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle->error_text);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_READDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for a resolver */
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
+    weir__ca_set(easy);
+}
+
+struct weir__curl_handle *weir__curl_handle_new(void)
+{
+    struct weir__curl_handle *handle = weir__zalloc(sizeof *handle);
+    if (handle == NULL)
+        return NULL;
+    weir__list_init(&handle->node);
+    handle->easy = curl_easy_init();
+    handle->url = curl_url();
+    if (handle->easy == NULL || handle->url == NULL) {
+        weir__curl_handle_free(handle);
+        return NULL;
+    }
+    set_once(handle);
+    return handle;
+}
+
+void weir__curl_handle_free(struct weir__curl_handle *handle)
+{
+    curl_easy_cleanup(handle->easy); /* before what it points to; NULL is fine */
+    curl_url_cleanup(handle->url);
+    curl_slist_free_all(handle->headers);
+    weir__free(handle->url_text);
+    weir__free(handle->method);
+    weir__free(handle);
+}
+
+/* ---- telling it what differs ---- */
+
+static int set_url(struct weir__curl_handle *handle, const char *url)
+{
+    if (handle->url_text != NULL && strcmp(handle->url_text, url) == 0)
+        return 0;
+    char *copy = weir__strdup(url);
+    if (copy == NULL)
+        return WEIR_ENOMEM;
+    weir__free(handle->url_text);
+    handle->url_text = NULL;
+    CURLUcode rc = curl_url_set(handle->url, CURLUPART_URL, url, 0);
+    if (rc != CURLUE_OK) {
+        weir__free(copy);
+        return rc == CURLUE_OUT_OF_MEMORY ? WEIR_ENOMEM : WEIR_EURL;
+    }
+    handle->url_text = copy;
+    return 0;
+}
+
+/* libcurl takes a header with an empty value as "Name;". */
+static bool add_header(struct curl_slist **list, const char *line)
+{
+    size_t name = weir__header_name_len(line), value_len;
+    const char *end = line + strlen(line);
+    char *empty = NULL;
+    weir__trim(line + name + 1, end, &value_len);
+    if (value_len == 0) {
+        empty = weir__memdup(line, name + 1);
+        if (empty == NULL)
+            return false;
+        empty[name] = ';';
+    }
+    struct curl_slist *longer = curl_slist_append(*list, empty != NULL ? empty : line);
+    weir__free(empty);
+    if (longer != NULL)
+        *list = longer;
+    return longer != NULL;
+}
+
+static bool same_headers(const struct curl_slist *list, const char *const *lines, bool expect)
+{
+    for (; *lines != NULL; lines++, list = list->next) {
+        if (list == NULL || strcmp(list->data, *lines) != 0)
+            return false;
+    }
+    return expect ? list != NULL && strcmp(list->data, "Expect:") == 0 : list == NULL;
+}
+
+static int set_headers(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
+{
+    const char *const *lines = exchange->headers;
+    bool expect =
+        exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:");
+    if (same_headers(handle->headers, lines, expect))
+        return 0;
+    struct curl_slist *list = NULL;
+    bool ok = true;
+    for (; ok && *lines != NULL; lines++)
+        ok = add_header(&list, *lines);
+    if (ok && expect) {
+        struct curl_slist *longer = curl_slist_append(list, "Expect:");
+        ok = longer != NULL;
+        list = ok ? longer : list;
+    }
+    if (!ok || curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
+        curl_slist_free_all(list);
+        return WEIR_ENOMEM;
+    }
+    curl_slist_free_all(handle->headers);
+    handle->headers = list;
+    return 0;
+}
+
+static int set_method(struct weir__curl_handle *handle, const char *method, bool body)
+{
+    if (handle->method != NULL && strcmp(handle->method, method) == 0)
+        return 0;
+    char *copy = weir__strdup(method);
+    if (copy == NULL)
+        return WEIR_ENOMEM;
+    weir__free(handle->method);
+    handle->method = copy;
+    bool plain = strcmp(method, body ? "POST" : "GET") == 0;
+    CURLcode rc = curl_easy_setopt(handle->easy, CURLOPT_CUSTOMREQUEST, plain ? NULL : copy);
+    return rc == CURLE_OK ? 0 : WEIR_ENOMEM;
+}
+
+/* The body is borrowed: libcurl reads it where it lies. */
+static void set_body(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
+{
+    CURL *easy = handle->easy;
+    bool body = exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
+    bool veto = body && !exchange->replay && exchange->body_len > 0;
+    if (!body) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(exchange->method, "HEAD") == 0 ? 1L : 0L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body_len);
+        const void *data = exchange->body_len > 0 ? exchange->body : "";
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, veto ? NULL : data);
+    }
+    if (veto != handle->vetoed) {
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, veto ? read_body : NULL);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, veto ? forbid_rewind : NULL);
+        handle->vetoed = veto;
+    }
+    /* Without a body there is nothing to rewind and so no veto; a fresh connection is never
+     * tried twice. */
+    bool fresh = !exchange->replay && !veto;
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+}
+
+int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
+                          weir_response *response)
+{
+    handle->exchange = exchange;
+    handle->response = response;
+    handle->read_at = 0;
+    handle->failure = 0;
+    handle->error_text[0] = '\0';
+    int rc = set_url(handle, exchange->url);
+    if (rc == 0)
+        rc = set_headers(handle, exchange);
+    if (rc < 0)
+        return rc;
+    set_body(handle, exchange);
+    bool body = exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
+    if (handle->timeout_ms != exchange->timeout_ms) {
+        curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms);
+        handle->timeout_ms = exchange->timeout_ms;
+    }
+    return set_method(handle, exchange->method, body);
+}
+
+/* ---- its result ---- */
+
+/* How a failure of libcurl reads once our own callbacks' reasons are known. */
+static int error_of(const struct weir__curl_handle *handle, CURLcode code)
+{
+    if (handle->failure != 0)
+        return handle->failure;
+    if (code == CURLE_OUT_OF_MEMORY && handle->response->head.len > 0)
+        return WEIR_EHEADERSIZE; /* 7.88's word for a header line over its 100 KB */
+    return weir__curl_error(code);
+}
+
+static enum weir_sent sent_of(CURL *easy, const weir_response *response)
+{
+    long request_bytes = 0;
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    bool answered = response->head.len > 0;
+    return request_bytes > 0 || answered ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
+}
+
+int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
+{
+    weir_response *response = handle->response;
+    if (code == CURLE_OK) {
+        long status = 0;
+        curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
+        response->status = (int)status;
+        response->sent = WEIR_SENT_ANSWERED;
+        return 0;
+    }
+    int rc = error_of(handle, code);
+    const char *text = handle->error_text;
+    if (handle->failure != 0)
+        text = weir_strerror(rc);
+    else if (text[0] == '\0')
+        text = curl_easy_strerror(code);
+    weir_response_set_failure(response, sent_of(handle->easy, response), text);
+    return rc;
+}

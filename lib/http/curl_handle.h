@@ -1,0 +1,39 @@
+/* Easy handles: pooled, and told only what differs from their last request. */
+#ifndef WEIR_HTTP_CURL_HANDLE_H
+#define WEIR_HTTP_CURL_HANDLE_H
+
+#include <curl/curl.h>
+
+#include "base/list.h"
+#include "http/response.h"
+
+struct weir__curl_handle {
+    struct weir__list node; /* in the pool while idle */
+    CURL *easy;
+    CURLU *url;
+    struct curl_slist *headers;
+    /* What it was told last. */
+    char *url_text;
+    char *method;
+    int64_t timeout_ms;
+    bool vetoed; /* the body goes through read_body, so that libcurl cannot send it twice */
+    /* What it works on now. */
+    void *owner;
+    const struct weir_exchange *exchange;
+    weir_response *response;
+    size_t read_at;
+    int failure; /* a callback's reason to stop */
+    char error_text[CURL_ERROR_SIZE];
+};
+
+struct weir__curl_handle *weir__curl_handle_new(void);
+void weir__curl_handle_free(struct weir__curl_handle *handle);
+
+/* Prepares the handle for the exchange. 0, WEIR_EURL, WEIR_ENOMEM. */
+int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
+                          weir_response *response);
+
+/* Reads the result into the response; returns 0 or the WEIR_E code. */
+int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code);
+
+#endif

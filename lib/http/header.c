@@ -1,0 +1,82 @@
+#include "http/header.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <weir/err.h>
+
+bool weir__header_name_ok(const char *name, size_t len)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~"; /* beside letters and digits */
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!alnum && (c == '\0' || strchr(others, c) == NULL))
+            return false;
+    }
+    return len > 0;
+}
+
+bool weir__header_value_ok(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)value[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+size_t weir__header_name_len(const char *line)
+{
+    return strcspn(line, ":");
+}
+
+int weir__headers_check(const char *const *lines)
+{
+    for (; lines != NULL && *lines != NULL; lines++) {
+        size_t name = weir__header_name_len(*lines);
+        if ((*lines)[name] != ':' || !weir__header_name_ok(*lines, name) ||
+            !weir__header_value_ok(*lines + name, strlen(*lines + name)))
+            return WEIR_EHEADER;
+    }
+    return 0;
+}
+
+bool weir__header_same_name(const char *a, const char *b)
+{
+    size_t len = weir__header_name_len(a);
+    return len == weir__header_name_len(b) && strncasecmp(a, b, len) == 0;
+}
+
+bool weir__headers_have(const char *const *lines, const char *name)
+{
+    for (; lines != NULL && *lines != NULL; lines++) {
+        if (weir__header_same_name(*lines, name))
+            return true;
+    }
+    return false;
+}
+
+size_t weir__headers_count(const char *const *lines)
+{
+    size_t n = 0;
+    while (lines != NULL && lines[n] != NULL)
+        n++;
+    return n;
+}
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+const char *weir__trim(const char *text, const char *end, size_t *len)
+{
+    while (text < end && blank(*text))
+        text++;
+    while (end > text && blank(end[-1]))
+        end--;
+    *len = (size_t)(end - text);
+    return text;
+}

@@ -1,0 +1,166 @@
+#include "http/response.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "http/header.h"
+
+weir_response *weir__response_new(size_t max_body)
+{
+    weir_response *response = weir__alloc(sizeof *response);
+    if (response == NULL)
+        return NULL;
+    weir__buf_init(&response->head, WEIR__HEAD_MAX);
+    weir__buf_init(&response->body, max_body);
+    response->attempts = 0;
+    weir__response_reset(response);
+    return response;
+}
+
+void weir__response_reset(weir_response *response)
+{
+    response->status = 0;
+    response->outcome = WEIR_OUTCOME_FAILED;
+    response->sent = WEIR_SENT_NEVER;
+    response->error = 0;
+    response->server_wait_ms = -1;
+    response->error_text[0] = '\0';
+    weir__buf_reset(&response->head);
+    weir__buf_reset(&response->body);
+}
+
+void weir_response_free(weir_response *response)
+{
+    if (response == NULL)
+        return;
+    weir__buf_free(&response->head);
+    weir__buf_free(&response->body);
+    weir__free(response);
+}
+
+/* ---- filling ---- */
+
+int weir_response_set_status(weir_response *response, int status)
+{
+    if (status < 100 || status > 599)
+        return WEIR_EINVAL;
+    response->status = status;
+    response->sent = WEIR_SENT_ANSWERED;
+    weir__buf_reset(&response->head);
+    weir__buf_reset(&response->body);
+    return 0;
+}
+
+static int or_code(int rc, int when_over)
+{
+    return rc == WEIR_ENEVER ? when_over : rc;
+}
+
+int weir__response_add_line(weir_response *response, const char *line, size_t len)
+{
+    return or_code(weir__buf_add(&response->head, line, len), WEIR_EHEADERSIZE);
+}
+
+int weir_response_add_header(weir_response *response, const char *name, const char *value)
+{
+    size_t start = response->head.len;
+    if (!weir__header_name_ok(name, strlen(name)) || !weir__header_value_ok(value, strlen(value)))
+        return WEIR_EHEADER;
+    int rc = weir__buf_adds(&response->head, name);
+    if (rc == 0)
+        rc = weir__buf_adds(&response->head, ": ");
+    if (rc == 0)
+        rc = weir__buf_adds(&response->head, value);
+    if (rc == 0)
+        rc = weir__buf_adds(&response->head, "\r\n");
+    if (rc < 0 && response->head.data != NULL) { /* no half line stays */
+        response->head.len = start;
+        response->head.data[start] = '\0';
+    }
+    return or_code(rc, WEIR_EHEADERSIZE);
+}
+
+int weir_response_append(weir_response *response, const void *data, size_t len)
+{
+    return or_code(weir__buf_add(&response->body, data, len), WEIR_EBODYSIZE);
+}
+
+void weir_response_set_failure(weir_response *response, enum weir_sent sent, const char *text)
+{
+    size_t len = strnlen(text, sizeof response->error_text - 1);
+    response->sent = sent;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        response->error_text[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    response->error_text[len] = '\0';
+}
+
+/* ---- reading ---- */
+
+int weir_response_status(const weir_response *response)
+{
+    return response->status;
+}
+
+enum weir_outcome weir_response_outcome(const weir_response *response)
+{
+    return response->outcome;
+}
+
+enum weir_sent weir_response_sent(const weir_response *response)
+{
+    return response->sent;
+}
+
+const char *weir_response_body(const weir_response *response)
+{
+    return response->body.data != NULL ? response->body.data : "";
+}
+
+size_t weir_response_body_len(const weir_response *response)
+{
+    return response->body.len;
+}
+
+const char *weir_response_header(const weir_response *response, const char *name, size_t *len)
+{
+    const char *line = response->head.data;
+    const char *end = line != NULL ? line + response->head.len : NULL;
+    size_t name_len = strlen(name);
+    while (line < end) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        stop = stop != NULL ? stop : end;
+        if ((size_t)(stop - line) > name_len && line[name_len] == ':' &&
+            strncasecmp(line, name, name_len) == 0) {
+            size_t value_len;
+            const char *value = weir__trim(line + name_len + 1, stop, &value_len);
+            if (len != NULL)
+                *len = value_len;
+            return value;
+        }
+        line = stop + 1;
+    }
+    return NULL;
+}
+
+unsigned weir_response_attempts(const weir_response *response)
+{
+    return response->attempts;
+}
+
+int64_t weir_response_server_wait_ms(const weir_response *response)
+{
+    return response->server_wait_ms;
+}
+
+int weir_response_error(const weir_response *response)
+{
+    return response->error;
+}
+
+const char *weir_response_error_text(const weir_response *response)
+{
+    return response->error_text;
+}

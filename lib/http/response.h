@@ -1,0 +1,31 @@
+/* The inside of a response. */
+#ifndef WEIR_HTTP_RESPONSE_H
+#define WEIR_HTTP_RESPONSE_H
+
+#include <weir/transport.h>
+
+#include "base/buf.h"
+
+#define WEIR__HEAD_MAX ((size_t)256 << 10)
+
+struct weir_response {
+    int status;
+    enum weir_outcome outcome;
+    enum weir_sent sent;
+    int error; /* WEIR_E code of the last attempt */
+    unsigned attempts;
+    int64_t server_wait_ms;
+    struct weir__buf head; /* "Name: value" lines, each with its CRLF */
+    struct weir__buf body;
+    char error_text[256];
+};
+
+weir_response *weir__response_new(size_t max_body);
+
+/* Forgets what an earlier attempt left, but keeps its memory and the count of attempts. */
+void weir__response_reset(weir_response *response);
+
+/* Appends one raw header line, as a server sent it. Errors as weir_response_add_header. */
+int weir__response_add_line(weir_response *response, const char *line, size_t len);
+
+#endif

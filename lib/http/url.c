@@ -1,0 +1,163 @@
+#include "http/url.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <strings.h>
+
+#include <weir/err.h>
+
+#include "base/mem.h"
+
+enum { URL_MAX = 64 << 10 };
+
+static bool text_ok(const char *text)
+{
+    size_t len = strnlen(text, URL_MAX + 1);
+    if (len == 0 || len > URL_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool is_absolute(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+/* One part of a URL, in our own memory; NULL where it has none or memory is out. */
+static char *part(CURLU *url, CURLUPart what, unsigned flags)
+{
+    char *text = NULL;
+    if (curl_url_get(url, what, &text, flags) != CURLUE_OK)
+        return NULL;
+    char *copy = weir__strdup(text);
+    curl_free(text);
+    return copy;
+}
+
+static int parse(const char *text, CURLU **out)
+{
+    CURLU *url = curl_url();
+    if (url == NULL)
+        return WEIR_ENOMEM;
+    CURLUcode rc = curl_url_set(url, CURLUPART_URL, text, 0);
+    if (rc == CURLUE_OK) {
+        *out = url;
+        return 0;
+    }
+    curl_url_cleanup(url);
+    return rc == CURLUE_OUT_OF_MEMORY ? WEIR_ENOMEM : WEIR_EURL;
+}
+
+static bool has(CURLU *url, CURLUPart what)
+{
+    char *text = NULL;
+    CURLUcode rc = curl_url_get(url, what, &text, 0);
+    curl_free(text);
+    return rc == CURLUE_OK;
+}
+
+void weir__base_free(struct weir__base *base)
+{
+    weir__free(base->text);
+    weir__free(base->scheme);
+    weir__free(base->host);
+    weir__free(base->port);
+    *base = (struct weir__base){.path = ""};
+}
+
+int weir__base_init(struct weir__base *base, const char *text)
+{
+    CURLU *url;
+    *base = (struct weir__base){.path = ""};
+    if (text == NULL)
+        return 0;
+    if (!text_ok(text) || !is_absolute(text))
+        return WEIR_EURL;
+    int rc = parse(text, &url);
+    if (rc < 0)
+        return rc;
+    if (has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT) || has(url, CURLUPART_USER))
+        rc = WEIR_EURL;
+    base->text = weir__strdup(text);
+    base->scheme = part(url, CURLUPART_SCHEME, 0);
+    base->host = part(url, CURLUPART_HOST, 0);
+    base->port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    curl_url_cleanup(url);
+    if (rc == 0 && (!base->text || !base->scheme || !base->host || !base->port))
+        rc = WEIR_ENOMEM;
+    if (rc < 0) {
+        weir__base_free(base);
+        return rc;
+    }
+    for (size_t len = strlen(base->text); len > 0 && base->text[len - 1] == '/'; len--)
+        base->text[len - 1] = '\0';
+    base->path = strchr(strstr(base->text, "://") + 3, '/');
+    if (base->path == NULL)
+        base->path = "";
+    return 0;
+}
+
+/* The URL goes where the base goes. */
+static int same_origin(const struct weir__base *base, const char *text, bool *own)
+{
+    CURLU *url;
+    int rc = parse(text, &url);
+    if (rc < 0)
+        return rc;
+    char *scheme = part(url, CURLUPART_SCHEME, 0);
+    char *host = part(url, CURLUPART_HOST, 0);
+    char *port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    curl_url_cleanup(url);
+    if (scheme == NULL || host == NULL || port == NULL)
+        rc = WEIR_ENOMEM;
+    else
+        *own = base->text == NULL ||
+               (strcasecmp(scheme, base->scheme) == 0 && strcasecmp(host, base->host) == 0 &&
+                strcmp(port, base->port) == 0);
+    weir__free(scheme);
+    weir__free(host);
+    weir__free(port);
+    return rc;
+}
+
+static int join(const struct weir__base *base, const char *url, char **out)
+{
+    size_t repeated = strlen(base->path);
+    if (repeated > 0 && strncmp(url, base->path, repeated) == 0 &&
+        (url[repeated] == '/' || url[repeated] == '\0'))
+        url += repeated;
+    size_t base_len = strlen(base->text), len = strlen(url);
+    size_t slash = len > 0 && url[0] != '/' && url[0] != '?' ? 1 : 0;
+    char *text = weir__alloc(base_len + slash + len + 1);
+    if (text == NULL)
+        return WEIR_ENOMEM;
+    memcpy(text, base->text, base_len);
+    text[base_len] = '/';
+    memcpy(text + base_len + slash, url, len + 1);
+    *out = text;
+    return 0;
+}
+
+int weir__url_resolve(const struct weir__base *base, const char *url, char **out, bool *own)
+{
+    *out = NULL;
+    *own = true;
+    if (url == NULL || !text_ok(url))
+        return WEIR_EURL;
+    if (is_absolute(url)) {
+        int rc = same_origin(base, url, own);
+        if (rc < 0)
+            return rc;
+        *out = weir__strdup(url);
+        return *out != NULL ? 0 : WEIR_ENOMEM;
+    }
+    /* "//host/path" would leave the base's host, and "ftp://" is another protocol. */
+    bool other = strncmp(url, "//", 2) == 0 || (url[0] != '/' && strstr(url, "://") != NULL);
+    if (base->text == NULL || other)
+        return WEIR_EURL;
+    return join(base, url, out);
+}

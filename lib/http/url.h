@@ -1,0 +1,24 @@
+/* The base URL of a client, and what a request's URL becomes with it. Parsing is libcurl's. */
+#ifndef WEIR_HTTP_URL_H
+#define WEIR_HTTP_URL_H
+
+#include <stdbool.h>
+
+struct weir__base {
+    char *text;       /* without a slash at its end; NULL: no base */
+    const char *path; /* within text; "" when it has none */
+    char *scheme, *host, *port;
+};
+
+/* text may be NULL. 0, WEIR_EURL (not http or https, no host, a query, a user name, control
+ * characters), WEIR_ENOMEM. */
+int weir__base_init(struct weir__base *base, const char *text);
+void weir__base_free(struct weir__base *base);
+
+/* The absolute URL in *out, to be freed with weir__free; *own tells whether it goes to the base's
+ * scheme, host and port (true when there is no base). "/v1/x" is joined to the base; a base path
+ * that the URL repeats ("http://h/v1" and "/v1/x") is not doubled, since batch files name whole
+ * paths while SDKs' base URLs end in /v1. 0, WEIR_EURL, WEIR_ENOMEM. */
+int weir__url_resolve(const struct weir__base *base, const char *url, char **out, bool *own);
+
+#endif
