@@ -22,7 +22,7 @@
     X(12, ENEVER, "can never be granted: more than the capacity")                                  \
     X(13, EIO, "input or output error")                                                            \
     X(14, EURL, "malformed or unsupported URL")                                                    \
-    X(15, EHEADER, "malformed header (control character or missing colon)")                        \
+    X(15, EHEADER, "malformed header (control character, no colon), or one that only weir sets")   \
     X(16, ERESOLVE, "host name could not be resolved")                                             \
     X(17, ECONNECT, "connection could not be made")                                                \
     X(18, ETLS, "TLS handshake or certificate failure")                                            \

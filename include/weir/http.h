@@ -14,8 +14,9 @@ struct weir_request {
     const char *method; /* NULL: GET, or POST when there is a body */
     const char *url;    /* "/v1/models", joined to the client's base URL; or http(s)://... */
     const char *const *headers; /* "Name: value" lines, NULL at the end; NULL: none. One that the
-                                   client sends too replaces the client's. */
-    const void *body;           /* NULL: none */
+                                   client sends too replaces the client's. Content-Length and
+                                   Transfer-Encoding are weir's to set, in either list. */
+    const void *body;           /* NULL: none; HEAD takes none */
     size_t body_len;            /* 0 with a body: strlen(body) */
     int64_t timeout_ms;         /* for the whole call, waiting and retries included; 0: as the
                                    client's, < 0: none */

@@ -315,16 +315,16 @@ int weir_limiter_try(weir_limiter *limiter, uint64_t amount)
     return rc < 0 ? rc : enter_now(limiter, &stay);
 }
 
-/* Which of the holders this is cannot be known. While the gate is closed it must be one from
- * before; later it counts as one since, and as a success. */
+/* Which of the holders this is cannot be known. It counts as one admitted since the gate last closed
+ * if there are any, so that none of these is counted for ever; and as a success unless the gate is
+ * closed, when it is most likely one from before. */
 void weir_limiter_release(weir_limiter *limiter)
 {
     int64_t now_ns = weir__now_ns(limiter->rt);
     if (limiter->concurrency == 0)
         return;
-    bool since = now_ns > limiter->gate.open_ns;
-    give_place_back(limiter, since ? now_ns : limiter->gate.closed_at_ns);
-    if (since)
+    give_place_back(limiter, now_ns);
+    if (now_ns >= limiter->gate.open_ns)
         weir__gate_success(&limiter->gate, now_ns);
     pump(limiter);
 }

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST_ROOM = 256 };
+enum { FIRST_ROOM = 1024 }; /* most answers and their headers fit: one allocation each */
 
 void weir__buf_init(struct weir__buf *buf, size_t max)
 {

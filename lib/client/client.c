@@ -69,7 +69,10 @@ static int check(const struct weir_client_opts *opts)
         return WEIR_EINVAL;
     if (opts->timeout_ms < 0 || opts->attempt_timeout_ms < 0)
         return WEIR_EINVAL;
-    if (opts->bearer_token != NULL && opts->base_url == NULL)
+    bool two_keys = weir__headers_have(opts->headers, "Authorization:");
+    if (opts->bearer_token != NULL && (opts->base_url == NULL || two_keys))
+        return WEIR_EINVAL;
+    if (opts->transport != NULL && opts->transport->perform == NULL)
         return WEIR_EINVAL;
     return weir__headers_check(opts->headers);
 }

@@ -15,7 +15,7 @@ struct call {
     struct weir__prepared prepared;
     struct weir__stay stay;
     uint64_t amount;
-    int64_t started_ns;
+    int64_t started_ns; /* of the first attempt */
     weir_response *response;
 };
 
@@ -111,6 +111,7 @@ static int run(struct call *call)
 {
     weir_response *response = call->response;
     int rc = admit(call);
+    call->started_ns = call->stay.admitted_ns;
     while (rc == 0) {
         int result = attempt(call);
         if (result == WEIR_ECANCELED)
@@ -159,7 +160,6 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     if (*out == NULL)
         return WEIR_ENOMEM;
     call.response = *out;
-    call.started_ns = weir__now_ns(client->rt);
     call.amount = request->amount > 0 ? request->amount : 1;
     client->calls++;
     int rc = weir__prepare(client, request, &call.prepared);

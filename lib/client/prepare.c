@@ -69,6 +69,8 @@ int weir__prepare(const weir_client *client, const struct weir_request *request,
         exchange->method = request->body != NULL ? "POST" : "GET";
     if (!weir__header_name_ok(exchange->method, strlen(exchange->method)))
         return WEIR_EINVAL;
+    if (request->body != NULL && strcmp(exchange->method, "HEAD") == 0)
+        return WEIR_EINVAL; /* it means nothing, and libcurl would wait for the answer's body */
     exchange->replay = request->replay != 0 || idempotent(exchange->method);
     exchange->timeout_ms = client->attempt_timeout_ms;
     int rc = weir__url_resolve(&client->base, request->url, &prepared->url, &own);

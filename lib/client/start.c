@@ -68,7 +68,14 @@ static struct started *copy(weir_client *client, const struct weir_request *requ
 static int run_started(void *arg)
 {
     const struct started *started = weir__task_owned(weir_task_self());
+    started->client->calls--; /* weir_request counts it itself */
     return weir_request(started->client, &started->request, arg);
+}
+
+static void never_ran(weir_task *task)
+{
+    const struct started *started = weir__task_owned(task);
+    started->client->calls--;
 }
 
 weir_task *weir_request_start(weir_group *group, weir_client *client,
@@ -76,7 +83,10 @@ weir_task *weir_request_start(weir_group *group, weir_client *client,
 {
     *out = NULL;
     struct started *started = copy(client, request);
-    return weir__spawn_owning(group, run_started, out, "request", started);
+    weir_task *task =
+        weir__spawn_owning(group, run_started, out, "request", started, never_ran);
+    client->calls += task != NULL; /* from now on it is in use */
+    return task;
 }
 
 int weir_get(weir_client *client, const char *url, weir_response **out)

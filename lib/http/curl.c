@@ -11,7 +11,7 @@ enum transfer_state { TRANSFER_QUEUED, TRANSFER_RUNNING, TRANSFER_ABORTING, TRAN
 
 /* One perform call; lives on the stack of its task. */
 struct transfer {
-    struct weir__list node; /* in queued or aborting */
+    struct weir__list node; /* in queued, running or aborting */
     struct weir__wait wait;
     struct weir__curl_handle *handle;
     const struct weir_exchange *exchange;
@@ -26,9 +26,9 @@ struct driver {
     CURLM *multi;
     ev_timer timer;
     struct weir__deferred work;
-    struct weir__list queued, aborting;
+    struct weir__list queued, running, aborting;
     struct weir__list idle; /* handles, most recently used first */
-    struct weir__list spare_sockets;
+    struct weir__list sockets, spare_sockets;
 };
 
 struct socket {
@@ -65,18 +65,38 @@ static void drain(struct driver *driver)
     }
 }
 
+/* A multi handle that once lacked memory for one of its sockets moves no transfer any more until
+ * all have left it. */
+static void fail_all(struct driver *driver, const char *text)
+{
+    struct weir__list *node;
+    while ((node = weir__list_pop(&driver->running)) != NULL) {
+        struct transfer *transfer = WEIR__CONTAINER(node, struct transfer, node);
+        enum weir_sent sent = weir__curl_handle_sent(transfer->handle);
+        curl_multi_remove_handle(driver->multi, transfer->handle->easy);
+        weir_response_set_failure(transfer->response, sent, text);
+        finish(driver, transfer, WEIR_ENOMEM);
+    }
+}
+
+static void act(struct driver *driver, curl_socket_t fd, int mask)
+{
+    int running;
+    CURLMcode rc = curl_multi_socket_action(driver->multi, fd, mask, &running);
+    drain(driver);
+    if (rc != CURLM_OK)
+        fail_all(driver, curl_multi_strerror(rc));
+}
+
 /* ---- libcurl's sockets and timer, as libev watchers ---- */
 
 static void on_socket_event(struct ev_loop *ev, ev_io *watcher, int events)
 {
     (void)ev;
     struct socket *sock = WEIR__CONTAINER(watcher, struct socket, watcher);
-    struct driver *driver = sock->driver; /* the socket may be gone after the call */
-    int running;
     int mask =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-    curl_multi_socket_action(driver->multi, watcher->fd, mask, &running);
-    drain(driver);
+    act(sock->driver, watcher->fd, mask);
 }
 
 static struct socket *socket_new(struct driver *driver, curl_socket_t fd)
@@ -87,7 +107,7 @@ static struct socket *socket_new(struct driver *driver, curl_socket_t fd)
     if (sock == NULL)
         return NULL;
     sock->driver = driver;
-    weir__list_init(&sock->node);
+    weir__list_push(&driver->sockets, &sock->node);
     ev_io_init(&sock->watcher, on_socket_event, fd, 0);
     curl_multi_assign(driver->multi, fd, sock);
     return sock;
@@ -101,6 +121,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     if (what == CURL_POLL_REMOVE) {
         if (sock != NULL) {
             ev_io_stop(driver->ev, &sock->watcher);
+            weir__list_remove(&sock->node);
             weir__list_push(&driver->spare_sockets, &sock->node);
             curl_multi_assign(driver->multi, fd, NULL);
         }
@@ -122,10 +143,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *timer, int events)
 {
     (void)ev;
     (void)events;
-    struct driver *driver = WEIR__CONTAINER(timer, struct driver, timer);
-    int running;
-    curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    drain(driver);
+    act(WEIR__CONTAINER(timer, struct driver, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* Only arms; even 0 ms means the next turn. */
@@ -163,6 +181,7 @@ static void start(struct driver *driver, struct transfer *transfer)
         rc = WEIR_ENOMEM;
     if (rc == 0) {
         transfer->state = TRANSFER_RUNNING;
+        weir__list_push(&driver->running, &transfer->node);
         return;
     }
     weir_response_set_failure(transfer->response, WEIR_SENT_NEVER, weir_strerror(rc));
@@ -171,6 +190,7 @@ static void start(struct driver *driver, struct transfer *transfer)
 
 static void abort_transfer(struct driver *driver, struct transfer *transfer)
 {
+    transfer->response->sent = weir__curl_handle_sent(transfer->handle);
     curl_multi_remove_handle(driver->multi, transfer->handle->easy);
     finish(driver, transfer, WEIR_ECANCELED);
 }
@@ -179,7 +199,6 @@ static void work(struct weir__deferred *deferred)
 {
     struct driver *driver = WEIR__CONTAINER(deferred, struct driver, work);
     struct weir__list *node;
-    int running;
     while ((node = weir__list_pop(&driver->aborting)) != NULL)
         abort_transfer(driver, WEIR__CONTAINER(node, struct transfer, node));
     if (weir__list_empty(&driver->queued))
@@ -187,8 +206,7 @@ static void work(struct weir__deferred *deferred)
     while ((node = weir__list_pop(&driver->queued)) != NULL)
         start(driver, WEIR__CONTAINER(node, struct transfer, node));
     /* Each add has asked for a timer of 0 ms: this saves a turn of the loop to serve it. */
-    curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    drain(driver);
+    act(driver, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* ---- the transport's face ---- */
@@ -196,10 +214,7 @@ static void work(struct weir__deferred *deferred)
 /* The task was cancelled while its transfer is under way: libcurl lets go of it first. */
 static void leave(struct driver *driver, struct transfer *transfer)
 {
-    if (transfer->state == TRANSFER_QUEUED) {
-        weir__list_remove(&transfer->node);
-        return;
-    }
+    weir__list_remove(&transfer->node);
     if (transfer->state != TRANSFER_RUNNING)
         return;
     weir__wait_begin_shielded(&transfer->wait);
@@ -222,13 +237,21 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     weir__defer(driver->rt, &driver->work);
     rc = weir__park(&transfer.wait);
     if (rc < 0) {
-        bool begun = transfer.state != TRANSFER_QUEUED;
         leave(driver, &transfer);
-        weir_response_set_failure(response, begun ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER,
-                                  weir_strerror(rc));
+        weir_response_set_failure(response, response->sent, weir_strerror(rc));
         return rc;
     }
     return transfer.rc;
+}
+
+static void free_sockets(struct driver *driver, struct weir__list *sockets)
+{
+    struct weir__list *node;
+    while ((node = weir__list_pop(sockets)) != NULL) {
+        struct socket *sock = WEIR__CONTAINER(node, struct socket, node);
+        ev_io_stop(driver->ev, &sock->watcher);
+        weir__free(sock);
+    }
 }
 
 static void driver_free(void *self)
@@ -240,8 +263,8 @@ static void driver_free(void *self)
         weir__curl_handle_free(WEIR__CONTAINER(node, struct weir__curl_handle, node));
     curl_multi_cleanup(driver->multi); /* closes connections: on_socket runs */
     ev_timer_stop(driver->ev, &driver->timer);
-    while ((node = weir__list_pop(&driver->spare_sockets)) != NULL)
-        weir__free(WEIR__CONTAINER(node, struct socket, node));
+    free_sockets(driver, &driver->sockets); /* those that libcurl lost when memory was out */
+    free_sockets(driver, &driver->spare_sockets);
     weir__free(driver);
 }
 
@@ -282,8 +305,10 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
     driver->work.run = work;
     weir__list_init(&driver->work.node);
     weir__list_init(&driver->queued);
+    weir__list_init(&driver->running);
     weir__list_init(&driver->aborting);
     weir__list_init(&driver->idle);
+    weir__list_init(&driver->sockets);
     weir__list_init(&driver->spare_sockets);
     ev_timer_init(&driver->timer, on_timer, 0.0, 0.0);
     if (!set_up_multi(driver, max_parallel)) {

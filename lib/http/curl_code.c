@@ -30,6 +30,7 @@ static const struct {
     {CURLE_WEIRD_SERVER_REPLY, WEIR_EPROTO},
     {CURLE_BAD_CONTENT_ENCODING, WEIR_EPROTO},
     {CURLE_OUT_OF_MEMORY, WEIR_ENOMEM},
+    {(CURLcode)100, WEIR_EHEADERSIZE}, /* CURLE_TOO_LARGE, which headers before 8.6 lack */
 };
 
 int weir__curl_error(CURLcode code)

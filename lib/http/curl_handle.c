@@ -28,10 +28,14 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
     size_t len = unit * n;
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* 100 Continue may have come before */
         weir__buf_reset(&handle->response->head);
+        handle->answered = true;
+        handle->whole_head = false;
         return len;
     }
-    if (len <= 2)
+    if (len <= 2) {
+        handle->whole_head = true;
         return len;
+    }
     handle->failure = weir__response_add_line(handle->response, data, len);
     return handle->failure == 0 ? len : 0;
 }
@@ -181,16 +185,19 @@ static int set_headers(struct weir__curl_handle *handle, const struct weir_excha
 
 static int set_method(struct weir__curl_handle *handle, const char *method, bool body)
 {
-    if (handle->method != NULL && strcmp(handle->method, method) == 0)
+    const char *told = handle->method != NULL ? handle->method : "";
+    const char *own = strcmp(method, body ? "POST" : "GET") == 0 ? "" : method;
+    if (strcmp(told, own) == 0)
         return 0;
-    char *copy = weir__strdup(method);
-    if (copy == NULL)
+    char *copy = own[0] != '\0' ? weir__strdup(own) : NULL;
+    if (own[0] != '\0' && copy == NULL)
         return WEIR_ENOMEM;
+    bool ok = curl_easy_setopt(handle->easy, CURLOPT_CUSTOMREQUEST, copy) == CURLE_OK;
     weir__free(handle->method);
-    handle->method = copy;
-    bool plain = strcmp(method, body ? "POST" : "GET") == 0;
-    CURLcode rc = curl_easy_setopt(handle->easy, CURLOPT_CUSTOMREQUEST, plain ? NULL : copy);
-    return rc == CURLE_OK ? 0 : WEIR_ENOMEM;
+    handle->method = ok ? copy : NULL; /* on failure libcurl has forgotten the old one, too */
+    if (!ok)
+        weir__free(copy);
+    return ok ? 0 : WEIR_ENOMEM;
 }
 
 /* The body is borrowed: libcurl reads it where it lies. */
@@ -225,6 +232,7 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
     handle->exchange = exchange;
     handle->response = response;
     handle->read_at = 0;
+    handle->answered = handle->whole_head = false;
     handle->failure = 0;
     handle->error_text[0] = '\0';
     int rc = set_url(handle, exchange->url);
@@ -248,22 +256,23 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
 {
     if (handle->failure != 0)
         return handle->failure;
-    if (code == CURLE_OUT_OF_MEMORY && handle->response->head.len > 0)
+    if (code == CURLE_OUT_OF_MEMORY && handle->answered)
         return WEIR_EHEADERSIZE; /* 7.88's word for a header line over its 100 KB */
     return weir__curl_error(code);
 }
 
-static enum weir_sent sent_of(CURL *easy, const weir_response *response)
+enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)
 {
     long request_bytes = 0;
-    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    bool answered = response->head.len > 0;
-    return request_bytes > 0 || answered ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
+    curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    return request_bytes > 0 || handle->answered ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
 }
 
 int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
 {
     weir_response *response = handle->response;
+    if (code == CURLE_OK && !handle->whole_head)
+        code = CURLE_PARTIAL_FILE; /* closed amid the headers: libcurl is content with that */
     if (code == CURLE_OK) {
         long status = 0;
         curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -277,6 +286,6 @@ int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
         text = weir_strerror(rc);
     else if (text[0] == '\0')
         text = curl_easy_strerror(code);
-    weir_response_set_failure(response, sent_of(handle->easy, response), text);
+    weir_response_set_failure(response, weir__curl_handle_sent(handle), text);
     return rc;
 }

@@ -14,7 +14,7 @@ struct weir__curl_handle {
     struct curl_slist *headers;
     /* What it was told last. */
     char *url_text;
-    char *method;
+    char *method; /* NULL: the one that libcurl takes by itself */
     int64_t timeout_ms;
     bool vetoed; /* the body goes through read_body, so that libcurl cannot send it twice */
     /* What it works on now. */
@@ -22,7 +22,9 @@ struct weir__curl_handle {
     const struct weir_exchange *exchange;
     weir_response *response;
     size_t read_at;
-    int failure; /* a callback's reason to stop */
+    bool answered; /* a status line came ... */
+    bool whole_head; /* ... and the empty line behind the headers */
+    int failure;   /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -32,6 +34,9 @@ void weir__curl_handle_free(struct weir__curl_handle *handle);
 /* Prepares the handle for the exchange. 0, WEIR_EURL, WEIR_ENOMEM. */
 int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
                           weir_response *response);
+
+/* What is known, at any time, of the server having got the request. */
+enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle);
 
 /* Reads the result into the response; returns 0 or the WEIR_E code. */
 int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code);

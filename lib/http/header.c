@@ -32,12 +32,21 @@ size_t weir__header_name_len(const char *line)
     return strcspn(line, ":");
 }
 
+/* What says where a request ends. A wrong one would make the rest of the body the next request of a
+ * kept connection. */
+static bool frames_the_request(const char *line)
+{
+    return weir__header_same_name(line, "Content-Length:") ||
+           weir__header_same_name(line, "Transfer-Encoding:");
+}
+
 int weir__headers_check(const char *const *lines)
 {
     for (; lines != NULL && *lines != NULL; lines++) {
         size_t name = weir__header_name_len(*lines);
         if ((*lines)[name] != ':' || !weir__header_name_ok(*lines, name) ||
-            !weir__header_value_ok(*lines + name, strlen(*lines + name)))
+            !weir__header_value_ok(*lines + name, strlen(*lines + name)) ||
+            frames_the_request(*lines))
             return WEIR_EHEADER;
     }
     return 0;

@@ -10,7 +10,8 @@
 bool weir__header_name_ok(const char *name, size_t len);
 bool weir__header_value_ok(const char *value, size_t len);
 
-/* Each line is "Name: value" by the rules above. 0 or WEIR_EHEADER. NULL is an empty list. */
+/* Each line is "Name: value" by the rules above, and none frames the request (Content-Length,
+ * Transfer-Encoding). 0 or WEIR_EHEADER. NULL is an empty list. */
 int weir__headers_check(const char *const *lines);
 
 /* Bytes of the name in a checked line. */

@@ -124,25 +124,41 @@ size_t weir_response_body_len(const weir_response *response)
     return response->body.len;
 }
 
-const char *weir_response_header(const weir_response *response, const char *name, size_t *len)
+/* The place of a line's name in the list; n: it is none of those before n. */
+static size_t place_of(const char *line, size_t name_len, const char *const *names, size_t n)
 {
-    const char *line = response->head.data;
+    for (size_t i = 0; i < n; i++) {
+        if (strlen(names[i]) == name_len && strncasecmp(line, names[i], name_len) == 0)
+            return i;
+    }
+    return n;
+}
+
+const char *weir__response_first_header(const weir_response *response, const char *const *names,
+                                        size_t n, size_t *len)
+{
+    const char *line = response->head.data, *value = NULL;
     const char *end = line != NULL ? line + response->head.len : NULL;
-    size_t name_len = strlen(name);
-    while (line < end) {
+    size_t value_len = 0;
+    while (n > 0 && line < end) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         stop = stop != NULL ? stop : end;
-        if ((size_t)(stop - line) > name_len && line[name_len] == ':' &&
-            strncasecmp(line, name, name_len) == 0) {
-            size_t value_len;
-            const char *value = weir__trim(line + name_len + 1, stop, &value_len);
-            if (len != NULL)
-                *len = value_len;
-            return value;
+        const char *colon = memchr(line, ':', (size_t)(stop - line));
+        size_t place = colon != NULL ? place_of(line, (size_t)(colon - line), names, n) : n;
+        if (place < n) {
+            value = weir__trim(colon + 1, stop, &value_len);
+            n = place; /* only those of higher rank still count */
         }
         line = stop + 1;
     }
-    return NULL;
+    if (len != NULL && value != NULL)
+        *len = value_len;
+    return value;
+}
+
+const char *weir_response_header(const weir_response *response, const char *name, size_t *len)
+{
+    return weir__response_first_header(response, &name, 1, len);
 }
 
 unsigned weir_response_attempts(const weir_response *response)

@@ -28,4 +28,8 @@ void weir__response_reset(weir_response *response);
 /* Appends one raw header line, as a server sent it. Errors as weir_response_add_header. */
 int weir__response_add_line(weir_response *response, const char *line, size_t len);
 
+/* As weir_response_header, for the first of n names that there is, in one pass. */
+const char *weir__response_first_header(const weir_response *response, const char *const *names,
+                                        size_t n, size_t *len);
+
 #endif

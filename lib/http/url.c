@@ -22,9 +22,12 @@ static bool text_ok(const char *text)
     return true;
 }
 
+/* libcurl forgives a third slash and takes what follows for the host. */
 static bool is_absolute(const char *text)
 {
-    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+    if (strncasecmp(text, "http://", 7) == 0)
+        return text[7] != '/';
+    return strncasecmp(text, "https://", 8) == 0 && text[8] != '/';
 }
 
 /* One part of a URL, in our own memory; NULL where it has none or memory is out. */
@@ -75,12 +78,12 @@ int weir__base_init(struct weir__base *base, const char *text)
     *base = (struct weir__base){.path = ""};
     if (text == NULL)
         return 0;
-    if (!text_ok(text) || !is_absolute(text))
+    if (!text_ok(text) || !is_absolute(text) || strpbrk(text, "?#") != NULL)
         return WEIR_EURL;
     int rc = parse(text, &url);
     if (rc < 0)
         return rc;
-    if (has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT) || has(url, CURLUPART_USER))
+    if (has(url, CURLUPART_USER))
         rc = WEIR_EURL;
     base->text = weir__strdup(text);
     base->scheme = part(url, CURLUPART_SCHEME, 0);
@@ -128,7 +131,7 @@ static int join(const struct weir__base *base, const char *url, char **out)
 {
     size_t repeated = strlen(base->path);
     if (repeated > 0 && strncmp(url, base->path, repeated) == 0 &&
-        (url[repeated] == '/' || url[repeated] == '\0'))
+        strchr("/?#", url[repeated]) != NULL) /* the end matches, too */
         url += repeated;
     size_t base_len = strlen(base->text), len = strlen(url);
     size_t slash = len > 0 && url[0] != '/' && url[0] != '?' ? 1 : 0;

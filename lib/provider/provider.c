@@ -1,5 +1,6 @@
 #include "provider/provider.h"
 
+#include "http/response.h"
 #include "policy/retry_after.h"
 
 /* Names of the header that carries the server's id of a request. */
@@ -23,12 +24,8 @@ static const struct {
 
 const char *weir_response_request_id(const weir_response *response, size_t *len)
 {
-    for (size_t i = 0; i < sizeof request_id_headers / sizeof request_id_headers[0]; i++) {
-        const char *id = weir_response_header(response, request_id_headers[i], len);
-        if (id != NULL)
-            return id;
-    }
-    return NULL;
+    size_t n = sizeof request_id_headers / sizeof request_id_headers[0];
+    return weir__response_first_header(response, request_id_headers, n, len);
 }
 
 static int64_t now_of(const weir_response *response, int64_t wall_s)

@@ -37,17 +37,19 @@ weir_task *weir_spawn_named(weir_group *group, weir_task_fn fn, void *arg, const
 }
 
 weir_task *weir__spawn_owning(weir_group *group, weir_task_fn fn, void *arg, const char *name,
-                              void *owned)
+                              void *owned, void (*unstarted)(weir_task *task))
 {
     weir_task *task = NULL;
     if (owned != NULL)
         task = weir_spawn_named(group, fn, arg, name);
     else if (group->spawn_rc == 0)
         group->spawn_rc = WEIR_ENOMEM;
-    if (task != NULL)
-        task->owned = owned;
-    else
+    if (task == NULL) {
         weir__free(owned);
+        return NULL;
+    }
+    task->owned = owned;
+    task->unstarted = unstarted;
     return task;
 }
 

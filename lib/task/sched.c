@@ -100,6 +100,8 @@ static bool start_task(struct weir__rt *rt, weir_task *task)
 {
     int rc = task->cancelled ? WEIR_ECANCELED : weir__stack_get(&rt->stacks, &task->stack, task);
     if (rc < 0) {
+        if (task->unstarted != NULL)
+            task->unstarted(task);
         end_task(task, rc);
         return false;
     }

@@ -62,6 +62,7 @@ struct weir_task {
     weir_task_fn fn;
     void *arg;
     void *owned; /* a block that is freed with the task */
+    void (*unstarted)(weir_task *task); /* called if it ends without having run; or NULL */
     const char *name;
     uint64_t id;
     struct weir__list sibling;  /* in group->tasks, by time of spawning */
@@ -151,9 +152,10 @@ static inline bool weir__cancel_pending(weir_task *task)
 int64_t weir__deadline_ns(const weir_task *task);
 
 /* As weir_spawn_named, for a task that owns a block of weir__alloc: it is freed with the task, or
- * at once when the spawn fails. A NULL block counts as a failed allocation. */
+ * at once when the spawn fails. A NULL block counts as a failed allocation. A task that is
+ * cancelled before its turn never calls fn: unstarted(task) is called instead as it ends. */
 weir_task *weir__spawn_owning(weir_group *group, weir_task_fn fn, void *arg, const char *name,
-                              void *owned);
+                              void *owned, void (*unstarted)(weir_task *task));
 static inline void *weir__task_owned(const weir_task *task)
 {
     return task->owned;

@@ -11,6 +11,9 @@
 #if !defined(MADV_GUARD_INSTALL)
 #define MADV_GUARD_INSTALL 102
 #endif
+#if !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ 22
+#endif
 
 enum {
     SLAB_BYTES = 64 << 20,
@@ -98,10 +101,20 @@ static void list_free_slab(struct weir__stacks *stacks, struct weir__slab *slab)
     stacks->free_slab = slab;
 }
 
+/* Emulators accept advice they do not know (qemu-user does) and there would be no guard. A real one
+ * cannot be populated. */
+static bool is_guard(char *at, size_t size)
+{
+    return madvise(at, size, MADV_POPULATE_READ) != 0;
+}
+
 static int install_guard(struct weir__stacks *stacks, char *at)
 {
-    if (stacks->light && madvise(at, stacks->guard, MADV_GUARD_INSTALL) == 0)
-        return 0;
+    if (stacks->light && madvise(at, stacks->guard, MADV_GUARD_INSTALL) == 0) {
+        stacks->proven = stacks->proven || is_guard(at, stacks->guard);
+        if (stacks->proven)
+            return 0;
+    }
     stacks->light = false;
     return mprotect(at, stacks->guard, PROT_NONE) == 0 ? 0 : WEIR_ENOSTACK;
 }

@@ -21,6 +21,7 @@ struct weir__stacks {
     size_t stride; /* bytes from one stack to the next, guard included: a power of two */
     size_t guard;  /* bytes of the guard: one page */
     bool light;    /* MADV_GUARD_INSTALL works here */
+    bool proven;   /* and was seen to */
     struct weir__slab *slabs;
     struct weir__slab *free_slab; /* head of the slabs with something free */
     size_t used, slab_count;
