@@ -1,0 +1,27 @@
+/* Numbers that the options of `weir run` and its manual share. */
+#ifndef WEIR_CLI_DEFAULTS_H
+#define WEIR_CLI_DEFAULTS_H
+
+#define STR_(x) #x
+#define STR(x)  STR_(x)
+
+#define CONCURRENCY_DEFAULT 64
+#define CONCURRENCY_MAX     10000
+#define BURST_MAX           1000000000
+#define ATTEMPTS_DEFAULT    8
+#define ATTEMPTS_MAX        1000
+#define TIMEOUT_MAX_MS      604800000
+#define LINE_BYTES_DEFAULT  16777216
+#define LINE_BYTES_MAX      1073741824
+
+/* After the first interrupt, what is in flight may take so long. */
+#define GRACE_S  10
+#define GRACE_MS (GRACE_S * 1000)
+
+/* So many rows refused as unauthorised, and none that was not, end the run. */
+#define AUTH_ROWS 20
+
+/* Headers of a row. */
+#define ROW_HEADERS_MAX 100
+
+#endif

@@ -1,0 +1,134 @@
+/* The manual. In pieces, since C promises no longer string literals than 4,095 bytes. */
+#include <stdio.h>
+
+#include "defaults.h"
+#include "http_text.h"
+#include "options.h"
+
+static void print_where(void)
+{
+    fputs("Usage: weir run INPUT -o OUTPUT [OPTION]...\n"
+          "Sends the API requests of a file, many at a time, as fast as the limits\n"
+          "allow, tries those again that can be helped, and writes each answer as soon\n"
+          "as it is there.\n"
+          "\n"
+          "  -o, --output FILE   where the answers go; must not exist yet. - is stdout; a\n"
+          "                      pipe or a device may be named as it is\n"
+          "  --force             overwrite OUTPUT if it exists\n"
+          "  --base-url URL      the server: http(s)://HOST, or with a path; row URLs such\n"
+          "                      as /v1/embeddings are appended to it\n"
+          "  --api-key-env NAME  send \"Authorization: Bearer KEY\" with the key that is in\n"
+          "                      the environment variable NAME; needs --base-url\n"
+          "  --header 'N: V'     send this header too; may be given several times. The key\n"
+          "                      and these headers go to the base URL's scheme, host and\n"
+          "                      port and to no other (without --base-url: with every row)\n"
+          "\n",
+          stdout);
+}
+
+static void print_how(void)
+{
+    printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d)\n"
+           "  --rate N/UNIT       start at most N requests per s, min, h or d, evenly\n"
+           "                      spread, further attempts included (default: no limit)\n"
+           "  --burst N           requests that may start at once after a pause (default:\n"
+           "                      what 20 ms of the rate bring, at least 1); needs --rate\n",
+           CONCURRENCY_MAX, CONCURRENCY_DEFAULT);
+    printf("  --max-attempts N    give a row up after N attempts, 1 to %d (default %d)\n"
+           "  --timeout S         seconds: cut an attempt off after that time, and begin no\n"
+           "                      further one once that much has passed since the row's\n"
+           "                      first (default: none but the library's, per attempt)\n"
+           "  --no-replay         never send a POST or PATCH row again when the server may\n"
+           "                      have acted on it (connection lost, timeout, 500). By\n"
+           "                      default such rows ARE sent again, which suits LLM calls:\n"
+           "                      they change nothing, but may be paid for twice\n",
+           ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
+    printf("  --max-line-bytes N  longest line of INPUT (default %d)\n"
+           "  --progress MODE     auto: a status line if stderr is a terminal, else a line\n"
+           "                      every 30 s (default); plain: a line every 5 s; none:\n"
+           "                      errors only\n"
+           "  --help              this text\n"
+           "\n",
+           LINE_BYTES_DEFAULT);
+}
+
+static void print_input(void)
+{
+    printf("INPUT (- is stdin) has one request a line, a JSON object; blank lines are\n"
+           "skipped. OpenAI batch files can be used as they are. Members:\n"
+           "  url        required: /path below the base URL, or http(s)://...\n"
+           "  body       any JSON value, sent byte for byte; null or none: no body\n"
+           "  method     %s\n"
+           "             (default: POST with a body, GET without)\n"
+           "  headers    {\"Name\":\"value\"}, for this row alone; they replace those of the\n"
+           "             command line. A body gets \"Content-Type: application/json\" unless\n"
+           "             one is named\n"
+           "  custom_id  any JSON value, echoed; need not be unique\n"
+           "Others are ignored.\n"
+           "\n",
+           METHODS);
+}
+
+static void print_output(void)
+{
+    fputs(
+        "OUTPUT gets one line for each row, in the order in which they end:\n"
+        "  "
+        "{\"row\":1,\"custom_id\":\"a\",\"response\":{\"status_code\":200,\"request_id\":\"r1\",\n"
+        "   \"body\":{...}},\"error\":null,\"attempts\":1}\n"
+        "  row        from 1, blank lines not counted: the number of the line in INPUT\n"
+        "             less the blank lines above it. Messages name FILE:LINE\n"
+        "  response   null when no answer came. body is the server's JSON as it came,\n"
+        "             but on one line; what is not JSON is kept as a string\n"
+        "  error      null when the status is 200 to 299, else {\"code\",\"message\"}.\n"
+        "             Codes: http_429 and the like; bad_row: could not be sent; or how\n"
+        "             the last attempt failed: connect, resolve, tls, reset, timeout,\n"
+        "             proto, bodysize, headersize, transfer\n"
+        "  attempts   how often it was tried\n"
+        "A new OUTPUT is readable by its owner alone. Redirects are not followed.\n"
+        "\n",
+        stdout);
+}
+
+static void print_what_if(void)
+{
+    printf("Tried again, after growing random waits and never before the server's\n"
+           "Retry-After: 429, 408, 409, 425, 5xx, connections refused or lost, attempts\n"
+           "that took too long. A 429 holds all rows back for as long as the server says.\n"
+           "\n"
+           "Ctrl-C (or SIGTERM, SIGHUP): the first time, no further request starts and\n"
+           "those in flight get up to %d s; the second time they are cancelled; the third\n"
+           "time the program leaves at once. OUTPUT holds whole lines, one for each row\n"
+           "that is done. A disk that gets full ends the run, with OUTPUT cut back to\n"
+           "whole lines.\n"
+           "\n",
+           GRACE_S);
+}
+
+static void print_status(void)
+{
+    printf("Exit status:\n"
+           "  0   every row succeeded\n"
+           "  3   some rows failed\n"
+           "  2   bad usage, input or output; nothing was sent\n"
+           "  4   the first %d rows were all refused with 401, or all with 403\n"
+           "  69  no connection to the server at all\n"
+           "  74  reading INPUT or writing OUTPUT failed, or the reader of a pipe has gone\n"
+           "  1   out of memory and the like\n"
+           "  130, 143, 129   ended by SIGINT, SIGTERM, SIGHUP\n"
+           "\n"
+           "Example:\n"
+           "  weir run requests.jsonl -o answers.jsonl --base-url https://api.openai.com \\\n"
+           "      --api-key-env OPENAI_API_KEY --rate 500/min\n",
+           AUTH_ROWS);
+}
+
+void print_run_help(void)
+{
+    print_where();
+    print_how();
+    print_input();
+    print_output();
+    print_what_if();
+    print_status();
+}

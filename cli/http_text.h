@@ -1,0 +1,27 @@
+/* Small facts of HTTP that rows and options are checked by. */
+#ifndef WEIR_CLI_HTTP_TEXT_H
+#define WEIR_CLI_HTTP_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What is wrong with the header line "Name: value" of len bytes (static text); NULL: nothing. */
+const char *header_fault(const char *line, size_t len);
+
+/* Whether both lines, which are headers as above, have the same name. */
+bool header_same_name(const char *a, const char *b);
+
+/* The method of that name in any case, as HTTP spells it (static); NULL when it is none of those
+ * in METHODS. */
+const char *method_find(const char *name, size_t len);
+#define METHODS "GET, POST, PUT, PATCH, DELETE or HEAD"
+
+bool url_is_absolute(const char *url);
+
+/* The length of the beginning of an absolute URL that says whom it talks to: scheme, host, port. */
+size_t url_origin_len(const char *url);
+
+/* What a failure status means, in a few words (static). */
+const char *status_meaning(int status);
+
+#endif

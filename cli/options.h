@@ -1,0 +1,50 @@
+/* The command line of `weir run`. */
+#ifndef WEIR_CLI_OPTIONS_H
+#define WEIR_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_HEADERS_MAX 64
+
+enum progress_mode {
+    PROGRESS_AUTO,  /* a line that is redrawn on a terminal, else a line now and then */
+    PROGRESS_PLAIN, /* lines */
+    PROGRESS_NONE,  /* errors alone */
+};
+
+/* Texts are borrowed from the command line and the environment. */
+struct options {
+    const char *input;  /* "-": stdin */
+    const char *output; /* "-": stdout */
+    const char *base_url;
+    const char *api_key;
+    const char *headers[OPTIONS_HEADERS_MAX + 1]; /* NULL at the end */
+    size_t header_count;
+    uint64_t concurrency;
+    uint64_t rate; /* requests per period_ms; 0: no limit */
+    int64_t period_ms;
+    uint64_t burst; /* 0: the library's choice */
+    unsigned max_attempts;
+    int64_t timeout_ms; /* 0: none */
+    size_t max_line;    /* bytes */
+    enum progress_mode progress;
+    bool force;  /* overwrite the output */
+    bool replay; /* a row may be sent again when its outcome is unknown */
+};
+
+enum options_result {
+    OPTIONS_RUN,
+    OPTIONS_HELP,  /* the help was asked for and stands on stdout */
+    OPTIONS_WRONG, /* a line on stderr says what and what would be right */
+};
+
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+/* Says that the command line is wrong, and where the manual is. Returns EXIT_USAGE. */
+int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void print_run_help(void);
+
+#endif

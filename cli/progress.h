@@ -1,0 +1,31 @@
+/* How far the run is, shown on stderr while it goes. */
+#ifndef WEIR_CLI_PROGRESS_H
+#define WEIR_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/limiter.h>
+
+#include "input.h"
+#include "options.h"
+#include "report.h"
+
+struct progress {
+    const struct input *input;
+    const struct report *report;
+    const weir_limiter *limiter;
+    bool redraws;        /* one line on a terminal, again and again */
+    int64_t interval_ms; /* 0: nothing is shown */
+    int64_t last_ms;
+    uint64_t last_rows;
+    double per_s; /* smoothed */
+};
+
+void progress_init(struct progress *progress, enum progress_mode mode, bool rows_to_stdout);
+
+/* Shows it again and again until it is cancelled: for a task of its own. Returns
+ * WEIR_ECANCELED. */
+int progress_show(struct progress *progress);
+
+#endif

@@ -1,0 +1,260 @@
+/* `weir run`: many workers, each a task that takes the next row, sends it and writes its answer. */
+#include "run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "commands.h"
+#include "defaults.h"
+#include "exit_status.h"
+#include "http_text.h"
+#include "term.h"
+#include "worker.h"
+
+/* While some rows wait for another attempt, others take their places: hence more workers than
+ * requests in flight. */
+#define EXTRA_LEAST 16
+#define EXTRA_MOST  1024
+/* Files that are open besides the connections. */
+#define OTHER_FILES 64
+
+/* --- making ready ------------------------------------------------------------------------- */
+
+/* The line that rows with a body get: ours, or the one from the command line, which ours would
+ * otherwise replace. */
+static const char *content_type(const struct options *options)
+{
+    static const char ours[] = "Content-Type: application/json";
+    for (size_t i = 0; i < options->header_count; i++) {
+        if (header_same_name(options->headers[i], ours))
+            return options->headers[i];
+    }
+    return ours;
+}
+
+static int raise_file_limit(const struct options *options)
+{
+    struct rlimit limit;
+    rlim_t need = (rlim_t)options->concurrency + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+        return 0;
+    if (limit.rlim_max < need)
+        return usage_error("--concurrency %" PRIu64 " needs %ju open files, and %ju are allowed; "
+                           "lower it or see 'ulimit -Hn'",
+                           options->concurrency, (uintmax_t)need, (uintmax_t)limit.rlim_max);
+    limit.rlim_cur = need;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return usage_error("--concurrency %" PRIu64 " needs %ju open files; see 'ulimit -n'",
+                           options->concurrency, (uintmax_t)need);
+    return 0;
+}
+
+static int internal_error(int rc)
+{
+    complain("weir run: %s (%s)", weir_strerror(rc), weir_err_name(rc));
+    return EXIT_INTERNAL;
+}
+
+static int make_client(struct run *run)
+{
+    const struct options *options = run->options;
+    int rc =
+        weir_limiter_new(&run->limiter,
+                         WEIR_LIMITER_OPTS(.rate = options->rate, .period_ms = options->period_ms,
+                                           .burst = options->burst,
+                                           .concurrency = options->concurrency));
+    if (rc < 0)
+        return internal_error(rc);
+    const struct weir_retry_opts *retry =
+        WEIR_RETRY_OPTS(.max_attempts = options->max_attempts,
+                        .max_elapsed_ms = options->timeout_ms, .retry_if = worker_retry_if,
+                        .retry_if_arg = run);
+    rc = weir_client_new(&run->client, WEIR_CLIENT_OPTS(.base_url = options->base_url,
+                                                        .headers = options->headers,
+                                                        .bearer_token = options->api_key,
+                                                        .limiter = run->limiter, .retry = retry,
+                                                        .attempt_timeout_ms = options->timeout_ms));
+    if (rc == WEIR_EURL)
+        return usage_error("--base-url is no valid URL; write http://HOST or https://HOST/PATH");
+    if (rc == WEIR_EHEADER)
+        return usage_error("a --header is not valid; write --header 'Name: value'");
+    return rc < 0 ? internal_error(rc) : 0;
+}
+
+static int make_parts(struct run *run)
+{
+    const struct options *options = run->options;
+    run->rules = (struct row_rules){.has_base_url = options->base_url != NULL,
+                                    .content_type = {content_type(options), NULL}};
+    if (options->base_url != NULL)
+        run->origin = strndup(options->base_url, url_origin_len(options->base_url));
+    int rc = input_start(&run->input);
+    if (rc == 0)
+        rc = output_start(&run->output);
+    if (rc == 0)
+        rc = weir_group_new(&run->workers);
+    if (rc == 0)
+        rc = weir_group_new(&run->helpers);
+    if (rc < 0)
+        return internal_error(rc);
+    int status = make_client(run);
+    run->progress =
+        (struct progress){.input = &run->input, .report = &run->report, .limiter = run->limiter};
+    progress_init(&run->progress, options->progress, run->output.path == NULL);
+    return status;
+}
+
+static void free_parts(struct run *run)
+{
+    weir_group_free(run->helpers);
+    weir_group_free(run->workers);
+    weir_client_free(run->client);
+    weir_limiter_free(run->limiter);
+    input_stop(&run->input);
+    output_stop(&run->output);
+}
+
+/* --- running ------------------------------------------------------------------------------ */
+
+static int show_task(void *arg)
+{
+    struct run *run = arg;
+    return run->progress.interval_ms > 0 ? progress_show(&run->progress) : 0;
+}
+
+static int keep_task(void *arg)
+{
+    struct run *run = arg;
+    run_fail(run, output_keep_flushing(&run->output));
+    return 0;
+}
+
+/* Once the run was stopped, a reader that takes nothing is not waited for without end. */
+static int flush_task(void *arg)
+{
+    struct run *run = arg;
+    weir_deadline limit;
+    if (run->stop == STOP_NOT)
+        return output_flush(&run->output);
+    weir_deadline_begin_ms(&limit, GRACE_MS);
+    return weir_deadline_end(&limit, output_flush(&run->output));
+}
+
+static size_t count_workers(const struct options *options)
+{
+    uint64_t extra = options->concurrency;
+    if (extra < EXTRA_LEAST)
+        extra = EXTRA_LEAST;
+    if (extra > EXTRA_MOST)
+        extra = EXTRA_MOST;
+    return (size_t)(options->concurrency + extra);
+}
+
+/* As a task of the workers' group, so that a signal can cancel it when the reader is stuck. */
+static void write_the_rest(struct run *run)
+{
+    run->flushing = true;
+    weir_task *task = weir_spawn(run->workers, flush_task, run);
+    run_fail(run, task != NULL ? weir_await(task) : WEIR_ENOMEM);
+    run->flushing = false;
+}
+
+/* Fewer workers than wanted, for want of memory, do the same work. */
+static int run_workers(struct run *run)
+{
+    size_t count = count_workers(run->options);
+    struct worker *workers = calloc(count, sizeof *workers);
+    int rc = WEIR_ENOMEM;
+    if (workers == NULL)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        workers[i].run = run;
+        if (weir_spawn(run->workers, worker_task, &workers[i]) != NULL)
+            rc = 0;
+    }
+    weir_gather(run->workers);
+    for (size_t i = 0; i < count; i++)
+        worker_release(&workers[i]);
+    free(workers);
+    return rc;
+}
+
+static void run_tasks(struct run *run)
+{
+    struct weir_limiter_stats stats;
+    weir_spawn(run->helpers, signals_task, run);
+    weir_spawn(run->helpers, show_task, run);
+    weir_spawn(run->helpers, keep_task, run);
+    run->report.began_ms = weir_now_ms();
+    run_fail(run, run_workers(run));
+    if (run->output.error == 0 && run->stop != STOP_UNREACHABLE)
+        write_the_rest(run);
+    weir_limiter_stats(run->limiter, &stats);
+    run->throttled = stats.throttled;
+    run->ended_ms = weir_now_ms();
+    term_status_end();
+}
+
+/* 0 when the run ended, however; else the exit status, and what was wrong is said. */
+static int conduct(void *arg)
+{
+    struct run *run = arg;
+    int status = make_parts(run);
+    if (status == 0)
+        run_tasks(run);
+    free_parts(run);
+    return status;
+}
+
+static int run_with_files(struct run *run)
+{
+    int status = signals_begin();
+    if (status == 0)
+        status = weir_run(conduct, run, NULL);
+    signals_end();
+    if (status < 0)
+        status = internal_error(status);
+    if (run->stop == STOP_UNREACHABLE && run->report.attempts == 0)
+        output_discard(&run->output); /* at most, it says that some rows are bad */
+    output_close(&run->output, status == 0 && run->stop == STOP_NOT);
+    return status != 0 ? status : run_conclude(run);
+}
+
+static int open_files(struct run *run)
+{
+    const struct options *options = run->options;
+    int status = input_open(&run->input, options->input, options->max_line);
+    if (status != 0)
+        return status;
+    status = output_open(&run->output, options->output, options->force, &run->input);
+    if (status != 0)
+        input_close(&run->input);
+    return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct options options;
+    struct run run = {.options = &options};
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_HELP:
+        return EXIT_DONE;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_RUN:
+        break;
+    }
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is then an error like a full disk */
+    int status = raise_file_limit(&options);
+    if (status == 0)
+        status = open_files(&run);
+    if (status != 0)
+        return status;
+    status = run_with_files(&run);
+    input_close(&run.input);
+    free(run.origin);
+    return status;
+}
