@@ -20,7 +20,8 @@ struct weir_attempt {
     int retry;                 /* what weir itself would do: 1 try again, 0 do not */
 };
 
-/* Returns nonzero to try again (limits on attempts and time still hold). Must not suspend. */
+/* Returns nonzero to try again (limits on attempts and time still hold). It is called in the task
+ * that called weir_request, so weir_task_self tells whose attempt it was. Must not suspend. */
 typedef int (*weir_retry_if_fn)(const struct weir_attempt *attempt, void *arg);
 
 /* The wait before attempt n+1 is uniform in [0, min(backoff_max_ms, backoff_base_ms * 2^(n-1))]
