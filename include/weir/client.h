@@ -74,8 +74,8 @@ WEIR_API int weir_request(weir_client *client, const struct weir_request *reques
                           weir_response **out);
 
 /* weir_request as a task of its own in the group, so that weir_gather and weir_as_completed take
- * it; *out is set when the task ends, but for NULL when it is cancelled before it ran, and must live
- * until then. The request is copied. NULL as weir_spawn. The task's weir_task_arg is `out`. */
+ * it; *out is set when the task ends, but for NULL when it is cancelled before it ran, and must
+ * live until then. The request is copied. NULL as weir_spawn. The task's weir_task_arg is `out`. */
 WEIR_API weir_task *weir_request_start(weir_group *group, weir_client *client,
                                        const struct weir_request *request, weir_response **out);
 

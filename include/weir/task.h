@@ -63,9 +63,9 @@ WEIR_API int weir_group_new(weir_group **out);
 
 /* Cancels what still runs in the group, waits for it, frees the group and all its task handles.
  * Suspends while a task still runs or somebody is inside a call that waits on it, and goes on
- * waiting even when the caller itself is cancelled. A NULL group is fine. Returns 0, or WEIR_EDEADLK
- * when the caller is itself a task of this group or another task is freeing it (nothing is done
- * then). */
+ * waiting even when the caller itself is cancelled. A NULL group is fine. Returns 0, or
+ * WEIR_EDEADLK when the caller is itself a task of this group or another task is freeing it
+ * (nothing is done then). */
 WEIR_API int weir_group_free(weir_group *group);
 
 /* Starts fn(arg) as a task of the group; it first runs after the caller suspends, in the order of
@@ -117,10 +117,11 @@ WEIR_API int weir_task_free(weir_task *task);
 /* The calling task; NULL outside of weir_run. */
 WEIR_API weir_task *weir_task_self(void);
 
-/* Lets every other ready task run once. Returns 0 or WEIR_ECANCELED. Suspends. */
+/* Lets every other ready task run once. Returns 0, WEIR_ECANCELED or WEIR_ENORUNTIME. Suspends. */
 WEIR_API int weir_yield(void);
 
-/* Suspends for ms milliseconds; 0 or less is weir_yield. Returns 0 or WEIR_ECANCELED. */
+/* Suspends for ms milliseconds; 0 or less is weir_yield. Returns 0, WEIR_ECANCELED or
+ * WEIR_ENORUNTIME. */
 WEIR_API int weir_sleep_ms(int64_t ms);
 
 /* 1 when the calling task is cancelled or inside a deadline that has passed, so that its next
@@ -140,7 +141,8 @@ typedef struct weir_deadline {
 
 /* Bounds every wait of the calling task until the matching weir_deadline_end: once ms milliseconds
  * have passed they return WEIR_ECANCELED. Scopes nest strictly, innermost ended first; a deadline
- * later than an enclosing one changes nothing. ms <= 0 has passed at once. Does not suspend.
+ * later than an enclosing one changes nothing. ms <= 0 has passed at once. Only inside weir_run;
+ * does not suspend. A scope that is still open when the task's function returns ends with it.
  *
  *     weir_deadline limit;
  *     weir_deadline_begin_ms(&limit, 500);

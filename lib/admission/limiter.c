@@ -56,8 +56,8 @@ static void dequeue(weir_limiter *limiter, struct entry *entry)
     limiter->queued_amount -= entry->stay->amount;
 }
 
-/* Grants from the head on as long as there is room. timed: the head waited for nothing but its slot,
- * so what the clock is late by is no fault of its own. */
+/* Grants from the head on as long as there is room. timed: the head waited for nothing but its
+ * slot, so what the clock is late by is no fault of its own. */
 static void grant_all(weir_limiter *limiter, bool timed)
 {
     if (weir__list_empty(&limiter->queue))
@@ -315,9 +315,9 @@ int weir_limiter_try(weir_limiter *limiter, uint64_t amount)
     return rc < 0 ? rc : enter_now(limiter, &stay);
 }
 
-/* Which of the holders this is cannot be known. It counts as one admitted since the gate last closed
- * if there are any, so that none of these is counted for ever; and as a success unless the gate is
- * closed, when it is most likely one from before. */
+/* Which of the holders this is cannot be known. It counts as one admitted since the gate last
+ * closed if there are any, so that none of these is counted for ever; and as a success unless the
+ * gate is closed, when it is most likely one from before. */
 void weir_limiter_release(weir_limiter *limiter)
 {
     int64_t now_ns = weir__now_ns(limiter->rt);

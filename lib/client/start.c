@@ -83,8 +83,7 @@ weir_task *weir_request_start(weir_group *group, weir_client *client,
 {
     *out = NULL;
     struct started *started = copy(client, request);
-    weir_task *task =
-        weir__spawn_owning(group, run_started, out, "request", started, never_ran);
+    weir_task *task = weir__spawn_owning(group, run_started, out, "request", started, never_ran);
     client->calls += task != NULL; /* from now on it is in use */
     return task;
 }

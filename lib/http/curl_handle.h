@@ -22,9 +22,9 @@ struct weir__curl_handle {
     const struct weir_exchange *exchange;
     weir_response *response;
     size_t read_at;
-    bool answered; /* a status line came ... */
+    bool answered;   /* a status line came ... */
     bool whole_head; /* ... and the empty line behind the headers */
-    int failure;   /* a callback's reason to stop */
+    int failure;     /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };
 

@@ -71,6 +71,12 @@ int weir_deadline_end(weir_deadline *scope, int rc)
     return rc == WEIR_ECANCELED && !task->cancelled ? WEIR_ETIMEDOUT : rc;
 }
 
+void weir__deadlines_drop(weir_task *task)
+{
+    for (; task->deadlines != NULL; task->deadlines = task->deadlines->outer)
+        weir__timer_stop(&task->rt->timers, &task->deadlines->timer);
+}
+
 int64_t weir__deadline_ns(const weir_task *task)
 {
     int64_t nearest_ns = INT64_MAX;

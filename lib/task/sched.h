@@ -61,7 +61,7 @@ struct weir_task {
     struct weir__deadline *deadlines; /* innermost scope */
     weir_task_fn fn;
     void *arg;
-    void *owned; /* a block that is freed with the task */
+    void *owned;                        /* a block that is freed with the task */
     void (*unstarted)(weir_task *task); /* called if it ends without having run; or NULL */
     const char *name;
     uint64_t id;
@@ -147,6 +147,9 @@ static inline bool weir__cancel_pending(weir_task *task)
     return task->cancelled || task->expired > 0 ||
            (task->deadlines != NULL && weir__deadlines_pass(task));
 }
+
+/* Ends the scopes that the task's function has left open: their timers lie on its stack. */
+void weir__deadlines_drop(weir_task *task);
 
 /* When the nearest deadline of the calling task passes; INT64_MAX: never. */
 int64_t weir__deadline_ns(const weir_task *task);

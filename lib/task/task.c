@@ -90,6 +90,8 @@ weir_task *weir_task_self(void)
 int weir_yield(void)
 {
     struct weir__wait wait;
+    if (weir__rt() == NULL)
+        return WEIR_ENORUNTIME;
     int rc = weir__wait_begin(&wait);
     if (rc < 0)
         return rc;
@@ -100,7 +102,7 @@ int weir_yield(void)
 int weir_sleep_ms(int64_t ms)
 {
     struct weir__wait wait;
-    if (ms <= 0)
+    if (ms <= 0 || weir__rt() == NULL)
         return weir_yield();
     int rc = weir__wait_begin(&wait);
     if (rc < 0)

@@ -26,7 +26,7 @@ struct script_step {
 
 /* What a server got, in order of arrival. */
 struct script_request {
-    char *head;      /* from the method to the empty line, NUL behind */
+    char *head;       /* from the method to the empty line, NUL behind */
     int64_t body_len; /* bytes read of the body */
     unsigned connection;
 };

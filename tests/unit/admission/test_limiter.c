@@ -121,7 +121,8 @@ static int one_cancelled_in_the_queue(void *arg)
 {
     weir_limiter *limiter = LIMITER(.rate = 1, .period_ms = 1000, .burst = 1, .concurrency = 8);
     weir_group *middle = rig_group(), *others = rig_group();
-    struct ask first[2] = {{.amount = 1}, {.amount = 1}}, gone = {.amount = 1}, last = {.amount = 1};
+    struct ask first[2] = {{.amount = 1}, {.amount = 1}}, gone = {.amount = 1},
+               last = {.amount = 1};
     (void)arg;
     asks_spawn(others, limiter, first, 2);
     asks_spawn(middle, limiter, &gone, 1);

@@ -12,7 +12,9 @@
 static int everyone_waits(void *arg)
 {
     weir_limiter *limiter = LIMITER(.concurrency = 8);
-    struct ask asks[3] = {{.amount = 1}, {.amount = 1, .at_us = 2 * S}, {.amount = 1, .at_us = 6 * S}};
+    struct ask asks[3] = {{.amount = 1},
+                          {.amount = 1, .at_us = 2 * S},
+                          {.amount = 1, .at_us = 6 * S}};
     (void)arg;
     weir_limiter_pause_ms(limiter, 5000);
     check_int(weir_limiter_try(limiter, 1), WEIR_EBUSY);
@@ -222,6 +224,27 @@ static int a_throttled_answer_without_a_wait(void *arg)
     return 0;
 }
 
+/* Admitted after one pause, released in the next, which is but the first one made longer: its place
+ * behind the gate comes back. */
+static int a_place_released_while_the_pause_is_made_longer(void *arg)
+{
+    weir_limiter *limiter = LIMITER(.concurrency = 8);
+    weir_group *group = rig_group();
+    struct visit old = {.went = WEIR__WENT_THROTTLED, .server_wait_ms = 5000, .hold_ms = 3000};
+    struct ask asks[2] = {{.amount = 1, .hold_ms = 3000}, {.amount = 1, .at_us = 5 * S}};
+    (void)arg;
+    visits_spawn(group, limiter, &old, 1);
+    weir_yield();
+    weir_limiter_pause_ms(limiter, 1000);
+    asks_spawn(group, limiter, asks, 2);
+    check_int(weir_gather(group), 0);
+    check_int(asks[0].got_us, 1 * S);
+    check_int(asks[1].got_us, 8 * S);
+    weir_group_free(group);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
 /* An old request that comes again waits behind those that are older still, and before all that
  * came after it. */
 static int retries_keep_their_age(void *arg)
@@ -328,6 +351,7 @@ int main(void)
         VIRTUAL_TEST(what_was_not_used_comes_back),
         VIRTUAL_TEST(one_throttled_answer_stops_all),
         VIRTUAL_TEST(a_throttled_answer_without_a_wait),
+        VIRTUAL_TEST(a_place_released_while_the_pause_is_made_longer),
         VIRTUAL_TEST(retries_keep_their_age),
         VIRTUAL_TEST(an_old_small_one_goes_before_the_head),
         VIRTUAL_TEST(sleepers),

@@ -62,8 +62,8 @@ static int play(void *arg)
 static void run_scene(struct scene *scene)
 {
     const struct weir_run_opts opts = {.size = sizeof opts, .seed = 1};
-    scene->late.loop = (struct weir__loop){
-        .now_ns = late_now_ns, .wait = late_wait, .is_virtual = true};
+    scene->late.loop =
+        (struct weir__loop){.now_ns = late_now_ns, .wait = late_wait, .is_virtual = true};
     scene->late.now_ns = WEIR__NS_PER_S;
     scene->asks = test_calloc(COUNT, sizeof *scene->asks);
     for (size_t i = 0; i < scene->count; i++)

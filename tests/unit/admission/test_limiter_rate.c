@@ -58,13 +58,7 @@ static int vectors(void *arg)
          5},
         {{.rate = 3, .period_ms = 3000, .burst = 3}, 2, {1, 3}, {0}, {0, 1 * S}, 0, 2},
         {{.rate = 3, .period_ms = 3000, .burst = 3}, 2, {2, 2}, {0}, {0, 1 * S}, 0, 2},
-        {{.rate = 10, .period_ms = 1000, .burst = 5},
-         8,
-         {0},
-         {0},
-         {0, 0, 0, 0, 0},
-         100 * MS,
-         5},
+        {{.rate = 10, .period_ms = 1000, .burst = 5}, 8, {0}, {0}, {0, 0, 0, 0, 0}, 100 * MS, 5},
         {{.rate = 1000, .period_ms = 1000, .burst = 3000},
          3,
          {2500, 1200, 3000},
@@ -75,8 +69,13 @@ static int vectors(void *arg)
         /* By default a rate is per minute, and the burst what 20 ms bring, at least one. */
         {{.rate = 60}, 5, {0}, {0}, {0}, 1 * S, 1},
         {{.rate = 6000}, 4, {0}, {0}, {0, 0}, 10 * MS, 2},
-        {{.rate = 1, .period_ms = 1}, 23, {0}, {0}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                                     0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1 * MS, 20},
+        {{.rate = 1, .period_ms = 1},
+         23,
+         {0},
+         {0},
+         {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+         1 * MS,
+         20},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)

@@ -1,5 +1,5 @@
-/* What the tests of the libcurl driver share: a client that never tries again by itself, and bounded
- * waits for what a scripted server has seen. */
+/* What the tests of the libcurl driver share: a client that never tries again by itself, and
+ * bounded waits for what a scripted server has seen. */
 #ifndef WEIR_TESTS_CURL_RIG_H
 #define WEIR_TESTS_CURL_RIG_H
 
@@ -67,8 +67,8 @@ static inline void check_failure(weir_client *client, const struct weir_request 
 }
 
 /* Waits until one of the server's counts is as high as that. */
-static inline void wait_count(struct script_server *server, unsigned (*count)(struct script_server *),
-                              unsigned want)
+static inline void wait_count(struct script_server *server,
+                              unsigned (*count)(struct script_server *), unsigned want)
 {
     weir_deadline limit;
     int rc = 0;

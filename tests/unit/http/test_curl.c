@@ -1,8 +1,14 @@
 /* The libcurl driver over real sockets: what goes out and what comes back. */
 #include "curl_rig.h"
 
-#define OK_STEP     {.answer = SCRIPT_OK("2", "ok")}
-#define NO_BODY     {.answer = "HTTP/1.1 204 No Content\r\n\r\n"}
+#define OK_STEP                                                                                    \
+    {                                                                                              \
+        .answer = SCRIPT_OK("2", "ok")                                                             \
+    }
+#define NO_BODY                                                                                    \
+    {                                                                                              \
+        .answer = "HTTP/1.1 204 No Content\r\n\r\n"                                                \
+    }
 #define GET(url_)   WEIR_REQUEST(.url = (url_))
 #define POST(body_) WEIR_REQUEST(.url = "/x", .body = (body_))
 
@@ -71,10 +77,10 @@ static int body_may_end_with_the_connection(void *arg)
 
 static int interim_answers_leave_no_trace(void *arg)
 {
-    struct script_server *server =
-        SCRIPT_SERVER({.answer = "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
-                                 "HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"
-                                 "HTTP/1.1 201 Created\r\nX-Late: 1\r\nContent-Length: 2\r\n\r\nok"});
+    struct script_server *server = SCRIPT_SERVER(
+        {.answer = "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+                   "HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"
+                   "HTTP/1.1 201 Created\r\nX-Late: 1\r\nContent-Length: 2\r\n\r\nok"});
     weir_client *client = CLIENT(server, .limiter = NULL);
     weir_response *response;
     (void)arg;
@@ -127,7 +133,8 @@ static int each_method_after_each_other(void *arg)
             request.size = sizeof request;
             check_answer(client, &request, 204, "");
             check(asked(server, round * COUNT + i, cases[i].line));
-            check_int(script_server_request(server, round * COUNT + i)->body_len, cases[i].body_len);
+            check_int(script_server_request(server, round * COUNT + i)->body_len,
+                      cases[i].body_len);
         }
     }
     return end(server, client);
@@ -169,8 +176,13 @@ static int headers_go_out(void *arg)
 static int nothing_is_smuggled_into_a_head(void *arg)
 {
     static const char *const evil[] = {
-        "A: b\r\nEvil: 1",   "A: b\nEvil: 1",     "A\r\nEvil: b",           "A: \x01", "no colon",
-        "Content-Length: 1", "Transfer-Encoding: chunked",
+        "A: b\r\nEvil: 1",
+        "A: b\nEvil: 1",
+        "A\r\nEvil: b",
+        "A: \x01",
+        "no colon",
+        "Content-Length: 1",
+        "Transfer-Encoding: chunked",
     };
     struct script_server *server = SCRIPT_SERVER(OK_STEP);
     weir_client *client = CLIENT(server, .limiter = NULL);

@@ -1,10 +1,14 @@
-/* The libcurl driver and requests that are given up: whatever the moment, nothing is left behind, and
- * what is said of the request having been sent is true. Leaks are AddressSanitizer's to find. */
+/* The libcurl driver and requests that are given up: whatever the moment, nothing is left behind,
+ * and what is said of the request having been sent is true. Leaks are AddressSanitizer's to find.
+ */
 #include "curl_rig.h"
 
-#define OK_STEP {.answer = SCRIPT_OK("2", "ok")}
-#define GET     WEIR_REQUEST(.url = "/")
-#define POST    WEIR_REQUEST(.url = "/", .body = "body")
+#define OK_STEP                                                                                    \
+    {                                                                                              \
+        .answer = SCRIPT_OK("2", "ok")                                                             \
+    }
+#define GET  WEIR_REQUEST(.url = "/")
+#define POST WEIR_REQUEST(.url = "/", .body = "body")
 
 struct started {
     weir_group *group;

@@ -1,11 +1,17 @@
-/* The libcurl driver and servers that misbehave: each fault has its own code, and what is said of the
- * request having been sent is true. */
+/* The libcurl driver and servers that misbehave: each fault has its own code, and what is said of
+ * the request having been sent is true. */
 #include "curl_rig.h"
 
 #include "base/mem.h"
 
-#define OK_STEP {.answer = SCRIPT_OK("2", "ok")}
-#define LOST    {.end = SCRIPT_RESET} /* reads the request and answers with a reset */
+#define OK_STEP                                                                                    \
+    {                                                                                              \
+        .answer = SCRIPT_OK("2", "ok")                                                             \
+    }
+#define LOST                                                                                       \
+    {                                                                                              \
+        .end = SCRIPT_RESET                                                                        \
+    } /* reads the request and answers with a reset */
 
 #define GET(url_) WEIR_REQUEST(.url = (url_))
 #define POST      WEIR_REQUEST(.url = "/x", .body = "body")
@@ -30,7 +36,8 @@ static int lost_before_the_answer(void *arg)
     return 0;
 }
 
-/* On a kept connection libcurl would send the request again by itself: no POST is executed twice. */
+/* On a kept connection libcurl would send the request again by itself: no POST is executed twice.
+ */
 static int lost_on_a_kept_connection(void *arg)
 {
     static const enum script_end ends[] = {SCRIPT_RESET, SCRIPT_CLOSE};
@@ -256,7 +263,8 @@ static int early_answer_to_a_large_body(void *arg)
 {
     enum { LEN = 8 << 20 };
     struct script_server *server = SCRIPT_SERVER(
-        {.answer = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!",
+        {.answer =
+             "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!",
          .at_once = true,
          .end = SCRIPT_HOLD});
     weir_client *client = CLIENT(server, .limiter = NULL);

@@ -58,8 +58,15 @@ static void test_wait(void **state)
 
 static void test_useless_waits_are_none(void **state)
 {
-    static const char *const values[] = {"0",   "-10", "inf", "nan", "",
-                                         "1e2", "20s", "1_0", "99999999999999999999999999999999999",
+    static const char *const values[] = {"0",
+                                         "-10",
+                                         "inf",
+                                         "nan",
+                                         "",
+                                         "1e2",
+                                         "20s",
+                                         "1_0",
+                                         "99999999999999999999999999999999999",
                                          "Fri, 29 Sep 2023 16:26:37 GMT"};
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -70,8 +77,9 @@ static void test_useless_waits_are_none(void **state)
 
 static void test_the_finer_unit_goes_first(void **state)
 {
-    static const struct header all[MAX_HEADERS] = {
-        {"Retry-After", "2"}, {"x-ms-retry-after-ms", "1300"}, {"Retry-After-Ms", "1200"}};
+    static const struct header all[MAX_HEADERS] = {{"Retry-After", "2"},
+                                                   {"x-ms-retry-after-ms", "1300"},
+                                                   {"Retry-After-Ms", "1200"}};
     static const struct header two[MAX_HEADERS] = {{"Retry-After", "2"},
                                                    {"x-ms-retry-after-ms", "1300"}};
     (void)state;
@@ -94,7 +102,8 @@ static void test_dates_count_from_the_answers_own_date(void **state)
                                                    {"Retry-After", "Mon, 05 Aug 2019 09:27:05 GMT"},
                                                    {"RateLimit", "\"default\";r=0;t=5"}};
     static const struct header bad[MAX_HEADERS] = {{"Date", "yesterday"},
-                                                   {"Retry-After", "Fri, 29 Sep 2023 16:26:40 GMT"}};
+                                                   {"Retry-After",
+                                                    "Fri, 29 Sep 2023 16:26:40 GMT"}};
     static const struct header seconds[MAX_HEADERS] = {{"Date", "Mon, 05 Aug 2019 09:27:00 GMT"},
                                                        {"Retry-After", "7"}};
     (void)state;
@@ -143,7 +152,8 @@ static void assert_request_id(const struct header headers[MAX_HEADERS], const ch
 static void test_request_id(void **state)
 {
     static const struct header none[MAX_HEADERS] = {{"X-Request", "no"}};
-    static const struct header openai[MAX_HEADERS] = {{"CF-Ray", "8a"}, {"X-Request-Id", " req_1 "}};
+    static const struct header openai[MAX_HEADERS] = {{"CF-Ray", "8a"},
+                                                      {"X-Request-Id", " req_1 "}};
     static const struct header anthropic[MAX_HEADERS] = {{"cf-ray", "8a"}, {"request-id", "req_2"}};
     static const struct header bedrock[MAX_HEADERS] = {{"x-amzn-RequestId", "req_3"}};
     static const struct header azure[MAX_HEADERS] = {{"apim-request-id", "req_4"}};

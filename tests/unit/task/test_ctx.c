@@ -2,7 +2,6 @@
 #include "rig.h"
 
 #include <execinfo.h>
-#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,52 +116,64 @@ static int registers_survive_switches(void *arg)
     return weir_group_free(group);
 }
 
+/* ---- floating-point control ---- */
+
 #if defined(__x86_64__)
-static unsigned mxcsr(void)
+/* Of SSE in the high half, the bits that say how to compute, not what happened; of x87 in the low.
+ */
+static unsigned control(void)
 {
-    unsigned value;
-    __asm__ volatile("stmxcsr %0" : "=m"(value));
-    return value & 0xffc0; /* the control bits; the flags below are the callee's to change */
+    unsigned sse;
+    unsigned short x87;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(sse), "=m"(x87));
+    return (sse & 0xffc0) << 16 | x87;
 }
 
-static unsigned x87(void)
+static unsigned rounding(unsigned how)
 {
-    unsigned short value;
-    __asm__ volatile("fnstcw %0" : "=m"(value));
-    return value;
+    unsigned sse = (control() >> 16 & 0x9fff) | how << 13;
+    unsigned short x87 = (unsigned short)((control() & 0xf3ff) | how << 10);
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(sse), "m"(x87));
+    return control();
 }
 
-static unsigned usual_mxcsr, usual_x87;
+static unsigned usual; /* of the thread that runs them */
 
 static int round_its_own_way(void *arg)
 {
-    const int mode = *(const int *)arg;
-    check_int(fegetround(), FE_TONEAREST); /* whatever the others have set by now */
-    check_int(mxcsr(), usual_mxcsr);
-    check_int(x87(), usual_x87);
-    check_int(fesetround(mode), 0);
-    unsigned sse = mxcsr(), fpu = x87();
+    check_int(control(), usual); /* whatever the others have set by now */
+    unsigned mine = rounding(*(unsigned *)arg);
     for (int i = 0; i < 10; i++) {
         check_int(weir_sleep_ms(i), 0);
-        check_int(fegetround(), mode);
-        check_int(mxcsr(), sse);
-        check_int(x87(), fpu);
+        check_int(control(), mine);
     }
     return 0;
 }
 
-static int floating_point_control_is_a_task_s_own(void *arg)
+static int all_ways(void *arg)
 {
-    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST};
+    unsigned ways[] = {0, 1, 2, 3};
     weir_group *group = rig_group();
     (void)arg;
-    usual_mxcsr = mxcsr();
-    usual_x87 = x87();
     for (size_t i = 0; i < 4; i++)
-        weir_spawn(group, round_its_own_way, (void *)(uintptr_t)&modes[i]);
+        weir_spawn(group, round_its_own_way, &ways[i]);
     check_int(weir_gather(group), 0);
-    check_int(fegetround(), FE_TONEAREST);
+    check_int(control(), usual);
+    rounding(3);
     return weir_group_free(group);
+}
+
+static void floating_point_control_is_a_task_s_own(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        usual = rounding(how);
+        int rc = rig_run(all_ways, NULL);
+        unsigned after = control();
+        rounding(0);
+        assert_int_equal(rc, 0);
+        assert_int_equal(after, usual);
+    }
 }
 #endif
 
@@ -232,7 +243,7 @@ int main(void)
         VIRTUAL_TEST(values_survive_switches),
         VIRTUAL_TEST(registers_survive_switches),
 #if defined(__x86_64__)
-        VIRTUAL_TEST(floating_point_control_is_a_task_s_own),
+        cmocka_unit_test(floating_point_control_is_a_task_s_own),
 #endif
         VIRTUAL_TEST(a_backtrace_ends_at_the_start_of_the_task),
 #if !RIG_SANITIZED

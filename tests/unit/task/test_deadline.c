@@ -243,6 +243,36 @@ static int the_nearest_counts(void *arg)
     return 0;
 }
 
+/* ---- a scope that its task forgot ---- */
+
+static int leaves_two_open(void *arg)
+{
+    weir_deadline outer, inner; /* gone with the stack; their timers must be, too */
+    (void)arg;
+    weir_deadline_begin_ms(&outer, 10);
+    weir_deadline_begin_ms(&inner, 20);
+    return 0;
+}
+
+static int overwrites_the_stack(void *arg)
+{
+    volatile char frame[2048];
+    (void)arg;
+    for (size_t i = 0; i < sizeof frame; i++)
+        frame[i] = 0x55;
+    return weir_sleep_ms(100) == 0 && frame[7] == 0x55 ? 0 : WEIR_EINVAL;
+}
+
+static int a_scope_ends_with_its_task(void *arg)
+{
+    weir_group *group = rig_group();
+    (void)arg;
+    check_int(weir_await(weir_spawn(group, leaves_two_open, NULL)), 0);
+    check(weir__timers_next_ns(&weir__rt()->timers) == INT64_MAX);
+    check_int(weir_await(weir_spawn(group, overwrites_the_stack, NULL)), 0);
+    return weir_group_free(group);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +288,7 @@ int main(void)
         VIRTUAL_TEST(a_cancel_from_outside_wins),
         VIRTUAL_TEST(the_deadline_of_one_task_is_not_another_s),
         VIRTUAL_TEST(the_nearest_counts),
+        VIRTUAL_TEST(a_scope_ends_with_its_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
