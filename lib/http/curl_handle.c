@@ -268,14 +268,23 @@ enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)
     return request_bytes > 0 || handle->answered ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
 }
 
+/* libcurl is content with an answer that ends amid its headers, and with any status. */
+static CURLcode checked(const struct weir__curl_handle *handle, CURLcode code, long *status)
+{
+    if (code != CURLE_OK)
+        return code;
+    if (!handle->whole_head)
+        return CURLE_PARTIAL_FILE;
+    curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, status);
+    return *status >= 100 && *status <= 599 ? CURLE_OK : CURLE_WEIRD_SERVER_REPLY;
+}
+
 int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
 {
     weir_response *response = handle->response;
-    if (code == CURLE_OK && !handle->whole_head)
-        code = CURLE_PARTIAL_FILE; /* closed amid the headers: libcurl is content with that */
+    long status = 0;
+    code = checked(handle, code, &status);
     if (code == CURLE_OK) {
-        long status = 0;
-        curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
         response->status = (int)status;
         response->sent = WEIR_SENT_ANSWERED;
         return 0;

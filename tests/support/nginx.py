@@ -94,7 +94,8 @@ class Nginx:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """On the same port as the last time, if there was one."""
+        """Anew, and on the same port as the last time, if there was one."""
+        self.stop()
         for _ in range(1 if self.port else STARTS):
             port = self.port or free_port()
             self._launch(port)

@@ -127,12 +127,13 @@ static int garbage(void *arg)
     struct script_server *server =
         SCRIPT_SERVER({.answer = "\x16\x03\x01 what?\r\n\r\n", .end = SCRIPT_CLOSE},
                       {.answer = "SSH-2.0-OpenSSH_9.2\r\n", .end = SCRIPT_CLOSE},
-                      {.answer = "HTTP/1.1 twohundred OK\r\n\r\n", .end = SCRIPT_CLOSE});
+                      {.answer = "HTTP/1.1 twohundred OK\r\n\r\n", .end = SCRIPT_CLOSE},
+                      {.answer = "HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n"});
     weir_client *client = CLIENT(server, .limiter = NULL);
     (void)arg;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         check_failure(client, POST, WEIR_EPROTO, WEIR_SENT_MAYBE);
-    check_int(script_server_requests(server), 3);
+    check_int(script_server_requests(server), 4);
     return end(server, client);
 }
 
