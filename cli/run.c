@@ -81,6 +81,8 @@ static int make_client(struct run *run)
         return usage_error("--base-url is no valid URL; write http://HOST or https://HOST/PATH");
     if (rc == WEIR_EHEADER)
         return usage_error("a --header is not valid; write --header 'Name: value'");
+    if (rc == WEIR_EINVAL) /* the one contradiction that the options' own checks leave */
+        return usage_error("--api-key-env and --header Authorization give two keys; leave one out");
     return rc < 0 ? internal_error(rc) : 0;
 }
 

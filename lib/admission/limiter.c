@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/opts.h"
 
 /* Timers wake late. A waiter that waited for its slot alone and whose slot has passed by less than
  * this is granted as of its slot, so that a rate without burst is still used in full; beyond it the
@@ -248,28 +249,25 @@ int weir__admission_sleep(weir_limiter *limiter, int64_t when_ns)
 
 int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
 {
-    const struct weir_limiter_opts none = {.size = sizeof none};
+    struct weir_limiter_opts own;
     struct weir__rt *rt = weir__rt();
     *out = NULL;
     if (rt == NULL)
         return WEIR_ENORUNTIME;
-    if (opts == NULL)
-        opts = &none;
-    if (opts->size != sizeof *opts || opts->period_ms < 0)
+    if (weir__opts_copy(&own, sizeof own, opts) < 0 || own.period_ms < 0)
         return WEIR_EINVAL;
     weir_limiter *limiter = weir__zalloc(sizeof *limiter);
     if (limiter == NULL)
         return WEIR_ENOMEM;
-    int64_t period_ms = opts->period_ms > 0 ? opts->period_ms : 60000;
-    int rc =
-        weir__bucket_init(&limiter->bucket, opts->rate, weir__ms_to_ns(period_ms), opts->burst);
+    int64_t period_ms = own.period_ms > 0 ? own.period_ms : 60000;
+    int rc = weir__bucket_init(&limiter->bucket, own.rate, weir__ms_to_ns(period_ms), own.burst);
     if (rc < 0) {
         weir__free(limiter);
         return rc;
     }
     limiter->rt = rt;
     limiter->users = 1;
-    limiter->concurrency = opts->concurrency;
+    limiter->concurrency = own.concurrency;
     weir__list_init(&limiter->queue);
     weir__list_init(&limiter->sleepers);
     weir__timer_init(&limiter->timer, time_came);

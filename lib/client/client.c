@@ -1,9 +1,11 @@
 #include "client/client.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/opts.h"
 #include "http/curl.h"
 #include "http/header.h"
 #include "policy/backoff.h"
@@ -56,16 +58,17 @@ static int set_transport(weir_client *client, const struct weir_client_opts *opt
         return 0;
     }
     uint64_t parallel = client->limiter->concurrency;
-    if (parallel == 0 || parallel > KEPT_CONNECTIONS * 64)
+    if (parallel == 0)
         parallel = KEPT_CONNECTIONS;
-    return weir__curl_transport(client->rt, (size_t)parallel, &client->transport);
+    return weir__curl_transport(client->rt, parallel < LONG_MAX ? (size_t)parallel : LONG_MAX,
+                                &client->transport);
 }
 
 static int check(const struct weir_client_opts *opts)
 {
     bool own =
         opts->concurrency != 0 || opts->rate != 0 || opts->period_ms != 0 || opts->burst != 0;
-    if (opts->size != sizeof *opts || (opts->limiter != NULL && own))
+    if (opts->limiter != NULL && own)
         return WEIR_EINVAL;
     if (opts->timeout_ms < 0 || opts->attempt_timeout_ms < 0)
         return WEIR_EINVAL;
@@ -96,20 +99,20 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
 
 int weir_client_new(weir_client **out, const struct weir_client_opts *opts)
 {
-    const struct weir_client_opts none = {.size = sizeof none};
+    struct weir_client_opts own;
     *out = NULL;
     if (weir__rt() == NULL)
         return WEIR_ENORUNTIME;
-    if (opts == NULL)
-        opts = &none;
-    int rc = check(opts);
+    int rc = weir__opts_copy(&own, sizeof own, opts);
+    if (rc == 0)
+        rc = check(&own);
     if (rc < 0)
         return rc;
     weir_client *client = weir__zalloc(sizeof *client);
     if (client == NULL)
         return WEIR_ENOMEM;
     client->rt = weir__rt();
-    rc = set_up(client, opts);
+    rc = set_up(client, &own);
     if (rc < 0) {
         client->transport.free = NULL; /* the caller's stays the caller's */
         weir_client_free(client);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
+#include "base/opts.h"
 #include "client/client.h"
 #include "http/response.h"
 #include "policy/backoff.h"
@@ -60,6 +60,7 @@ static int attempt(struct call *call)
     const struct weir_transport *transport = &call->client->transport;
     weir__response_reset(response);
     call->prepared.exchange.attempt = ++response->attempts;
+    response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
     int rc = transport->perform(transport->self, &call->prepared.exchange, response);
     rc = classify(response, rc);
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
@@ -153,6 +154,21 @@ static int64_t timeout_of(const weir_client *client, const struct weir_request *
     return request->timeout_ms != 0 ? request->timeout_ms : client->timeout_ms;
 }
 
+static int run_request(struct call *call, const struct weir_request *given)
+{
+    struct weir_request request;
+    int rc = weir__opts_copy(&request, sizeof request, given);
+    if (rc == 0)
+        rc = weir__prepare(call->client, &request, &call->prepared);
+    if (rc < 0) {
+        call->response->error = rc;
+        weir_response_set_failure(call->response, WEIR_SENT_NEVER, weir_strerror(rc));
+        return rc;
+    }
+    call->amount = request.amount > 0 ? request.amount : 1;
+    return run_within(call, timeout_of(call->client, &request));
+}
+
 int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
 {
     struct call call = {.client = client, .stay.counted = true};
@@ -160,15 +176,8 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     if (*out == NULL)
         return WEIR_ENOMEM;
     call.response = *out;
-    call.amount = request->amount > 0 ? request->amount : 1;
     client->calls++;
-    int rc = weir__prepare(client, request, &call.prepared);
-    if (rc == 0) {
-        rc = run_within(&call, timeout_of(client, request));
-    } else {
-        call.response->error = rc;
-        weir_response_set_failure(call.response, WEIR_SENT_NEVER, weir_strerror(rc));
-    }
+    int rc = run_request(&call, request);
     weir__prepared_free(&call.prepared);
     client->calls--;
     return rc;

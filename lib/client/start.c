@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/opts.h"
 #include "client/client.h"
 #include "http/header.h"
 
@@ -42,8 +43,11 @@ static char *put_text(char **at, const char *text)
     return put(at, text, text != NULL ? strlen(text) : 0);
 }
 
-static struct started *copy(weir_client *client, const struct weir_request *request)
+static struct started *copy(weir_client *client, const struct weir_request *given)
 {
+    struct weir_request known, *request = &known;
+    if (weir__opts_copy(&known, sizeof known, given) < 0)
+        request->reserved = 1; /* so that the task says it: no such request is sent */
     size_t body_len = request->body_len, n = weir__headers_count(request->headers);
     if (request->body != NULL && body_len == 0)
         body_len = strlen(request->body);

@@ -31,14 +31,14 @@ static void look(void)
 void weir__ca_set(CURL *easy)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const char *bundle = getenv("CURL_CA_BUNDLE");
+    const char *bundle = getenv("CURL_CA_BUNDLE"), *hashed = getenv("SSL_CERT_DIR");
     if (bundle == NULL)
         bundle = getenv("SSL_CERT_FILE");
     pthread_once(&once, look);
-    if (bundle != NULL) {
+    if (bundle == NULL && hashed == NULL && folder_is_hashed)
+        hashed = folder;
+    if (bundle != NULL || hashed != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
-    } else if (folder_is_hashed) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
-    }
+    if (hashed != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, hashed);
 }

@@ -230,6 +230,7 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     struct transfer transfer = {.exchange = exchange,
                                 .response = response,
                                 .state = TRANSFER_QUEUED};
+    response->sent = WEIR_SENT_NEVER;
     int rc = weir__wait_begin(&transfer.wait);
     if (rc < 0)
         return rc;

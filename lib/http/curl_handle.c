@@ -1,5 +1,6 @@
 #include "http/curl_handle.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,6 +64,18 @@ static int forbid_rewind(void *arg, curl_off_t offset, int origin)
 
 /* ---- making ---- */
 
+/* libcurl looks for these in the environment anew for each request. */
+static bool proxy_is_named(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (getenv(names[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void set_once(struct weir__curl_handle *handle)
 {
     CURL *easy = handle->easy;
@@ -81,6 +94,8 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
     weir__ca_set(easy);
+    if (!proxy_is_named())
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 struct weir__curl_handle *weir__curl_handle_new(void)
@@ -129,6 +144,14 @@ static int set_url(struct weir__curl_handle *handle, const char *url)
     return 0;
 }
 
+static bool append(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (longer != NULL)
+        *list = longer;
+    return longer != NULL;
+}
+
 /* libcurl takes a header with an empty value as "Name;". */
 static bool add_header(struct curl_slist **list, const char *line)
 {
@@ -142,38 +165,57 @@ static bool add_header(struct curl_slist **list, const char *line)
             return false;
         empty[name] = ';';
     }
-    struct curl_slist *longer = curl_slist_append(*list, empty != NULL ? empty : line);
+    bool ok = append(list, empty != NULL ? empty : line);
     weir__free(empty);
-    if (longer != NULL)
-        *list = longer;
-    return longer != NULL;
+    return ok;
 }
 
-static bool same_headers(const struct curl_slist *list, const char *const *lines, bool expect)
+/* Headers that libcurl would add by itself and shall not, in its way of saying so. */
+struct unwanted {
+    const char *line[3]; /* NULL at the end */
+};
+
+static struct unwanted unwanted_for(const struct weir_exchange *exchange)
 {
-    for (; *lines != NULL; lines++, list = list->next) {
-        if (list == NULL || strcmp(list->data, *lines) != 0)
-            return false;
+    struct unwanted unwanted = {{NULL}};
+    size_t n = 0;
+    if (exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:"))
+        unwanted.line[n++] = "Expect:";
+    /* It takes every body for a form. */
+    if (exchange->body != NULL && !weir__headers_have(exchange->headers, "Content-Type:"))
+        unwanted.line[n++] = "Content-Type:";
+    return unwanted;
+}
+
+/* Moves *list past entries that are the lines, one by one; *same becomes false when one is not. */
+static void pass_lines(const struct curl_slist **list, const char *const *lines, bool *same)
+{
+    for (; *same && *lines != NULL; lines++) {
+        *same = *list != NULL && strcmp((*list)->data, *lines) == 0;
+        *list = *same ? (*list)->next : NULL;
     }
-    return expect ? list != NULL && strcmp(list->data, "Expect:") == 0 : list == NULL;
+}
+
+static bool same_headers(const struct curl_slist *list, const char *const *lines,
+                         const struct unwanted *unwanted)
+{
+    bool same = true;
+    pass_lines(&list, lines, &same);
+    pass_lines(&list, unwanted->line, &same);
+    return same && list == NULL;
 }
 
 static int set_headers(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
 {
-    const char *const *lines = exchange->headers;
-    bool expect =
-        exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:");
-    if (same_headers(handle->headers, lines, expect))
+    const struct unwanted unwanted = unwanted_for(exchange);
+    if (same_headers(handle->headers, exchange->headers, &unwanted))
         return 0;
     struct curl_slist *list = NULL;
     bool ok = true;
-    for (; ok && *lines != NULL; lines++)
-        ok = add_header(&list, *lines);
-    if (ok && expect) {
-        struct curl_slist *longer = curl_slist_append(list, "Expect:");
-        ok = longer != NULL;
-        list = ok ? longer : list;
-    }
+    for (const char *const *line = exchange->headers; ok && *line != NULL; line++)
+        ok = add_header(&list, *line);
+    for (const char *const *line = unwanted.line; ok && *line != NULL; line++)
+        ok = append(&list, *line);
     if (!ok || curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
         curl_slist_free_all(list);
         return WEIR_ENOMEM;

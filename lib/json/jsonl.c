@@ -14,6 +14,7 @@
 #include <weir/task.h>
 
 #include "base/mem.h"
+#include "base/opts.h"
 
 /* The size of a read, and the room of the first buffer. */
 #define CHUNK            ((size_t)64 << 10)
@@ -36,13 +37,11 @@ struct weir_jsonl {
 
 static int max_line_of(const struct weir_jsonl_opts *opts, size_t *max_line)
 {
-    *max_line = DEFAULT_MAX_LINE;
-    if (opts == NULL)
-        return 0;
-    if (opts->size != sizeof *opts || opts->max_line > HIGHEST_MAX_LINE)
+    struct weir_jsonl_opts own;
+    int rc = weir__opts_copy(&own, sizeof own, opts);
+    if (rc < 0 || own.max_line > HIGHEST_MAX_LINE)
         return WEIR_EINVAL;
-    if (opts->max_line > 0)
-        *max_line = opts->max_line;
+    *max_line = own.max_line > 0 ? own.max_line : DEFAULT_MAX_LINE;
     return 0;
 }
 

@@ -1,9 +1,8 @@
 #include "policy/backoff.h"
 
-#include <stdbool.h>
-#include <string.h>
-
 #include "base/clock.h"
+#include "base/opts.h"
+#include <stdbool.h>
 
 enum {
     DEFAULT_ATTEMPTS = 5,
@@ -26,14 +25,9 @@ static bool any_negative(const struct weir_retry_opts *policy)
 
 int weir__retry_init(struct weir_retry_opts *policy, const struct weir_retry_opts *opts)
 {
-    *policy = (struct weir_retry_opts){.size = sizeof *policy};
-    if (opts != NULL) {
-        if (opts->size == 0)
-            return WEIR_EINVAL;
-        /* A program built with an older header gives fewer members: the rest stays default. */
-        memcpy(policy, opts, opts->size < sizeof *policy ? opts->size : sizeof *policy);
-        policy->size = sizeof *policy;
-    }
+    int rc = weir__opts_copy(policy, sizeof *policy, opts);
+    if (rc < 0)
+        return rc;
     if (policy->reserved != 0 || any_negative(policy))
         return WEIR_EINVAL;
     if (policy->max_attempts == 0)

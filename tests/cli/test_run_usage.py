@@ -132,6 +132,11 @@ class Usage(Refusal):
             "run", "in.jsonl", "-o", "out", "--api-key-env", "KEY", env={"KEY": "k"},
             says="--base-url"
         )
+        said = self.refuse_run(
+            "--api-key-env", "KEY", "--header", "authorization: s3cret", env={"KEY": "k3y"},
+            says="two keys"
+        )
+        self.assertNotIn("s3cret", said)
 
     def test_base_url(self):
         for url in ("api.example.com", "ftp://127.0.0.1/", "/v1", "", "http://", "http://a b/",

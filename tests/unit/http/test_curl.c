@@ -170,6 +170,7 @@ static int headers_go_out(void *arg)
     check(head_has(server, 1, "\r\nX-Both: client\r\n"));
     check(!head_has(server, 1, "X-Empty"));
     check(!head_has(server, 1, "text/x"));
+    check(!head_has(server, 1, "Content-Type")); /* nobody said that it is a form */
     return end(server, client);
 }
 

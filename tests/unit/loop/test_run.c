@@ -45,7 +45,7 @@ static void refuses_bad_options(void **state)
         {.size = sizeof bad[0], .stack_kib = 15},
         {.size = sizeof bad[0], .stack_kib = 65537},
         {.size = sizeof bad[0], .reserved = 1},
-        {.size = sizeof bad[0] - 1},
+        {.size = sizeof(size_t) - 1},
         {.size = 0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

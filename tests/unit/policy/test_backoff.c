@@ -505,10 +505,12 @@ static void test_other_sizes(void **state)
     struct {
         struct weir_retry_opts known;
         int64_t unknown;
-    } newer = {.known = {.size = sizeof newer, .max_attempts = 9}, .unknown = 1};
+    } newer = {.known = {.size = sizeof newer, .max_attempts = 9}};
     policy = policy_of(&newer.known);
     assert_int_equal(policy.max_attempts, 9);
     assert_int_equal(policy.size, sizeof policy);
+    newer.unknown = 1;
+    assert_int_equal(weir__retry_init(&policy, &newer.known), WEIR_EINVAL);
 }
 
 int main(void)
