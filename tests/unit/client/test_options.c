@@ -105,7 +105,7 @@ static int limiter_options(void *arg)
 {
     static const struct weir_limiter_opts bad[] = {
         {.size = 0},
-        {.size = sizeof bad[0] - 1},
+        {.size = sizeof(size_t) - 1},
         {.size = sizeof bad[0], .rate = 1, .period_ms = -1},
         {.size = sizeof bad[0], .burst = 1},
         {.size = sizeof bad[0], .rate = 1, .burst = UINT64_C(1000000001)},
@@ -170,7 +170,7 @@ static int wrong_requests(void *arg)
     check_wrong(client, (struct weir_request){.url = NULL}, WEIR_EURL);
     check_wrong(client, (struct weir_request){.url = "gopher://h/"}, WEIR_EURL);
     check_wrong(client, (struct weir_request){.url = "/a b"}, WEIR_EURL);
-    check_wrong(client, (struct weir_request){.url = "/", .size = 8}, WEIR_EINVAL);
+    check_wrong(client, (struct weir_request){.url = "/", .size = 7}, WEIR_EINVAL);
     check_wrong(client, (struct weir_request){.url = "/", .reserved = 1}, WEIR_EINVAL);
     check_wrong(client, (struct weir_request){.url = "/", .method = ""}, WEIR_EINVAL);
     check_wrong(client, (struct weir_request){.url = "/", .method = "GET /"}, WEIR_EINVAL);
