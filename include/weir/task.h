@@ -142,7 +142,8 @@ typedef struct weir_deadline {
 /* Bounds every wait of the calling task until the matching weir_deadline_end: once ms milliseconds
  * have passed they return WEIR_ECANCELED. Scopes nest strictly, innermost ended first; a deadline
  * later than an enclosing one changes nothing. ms <= 0 has passed at once. Only inside weir_run;
- * does not suspend. A scope that is still open when the task's function returns ends with it.
+ * does not suspend. A scope must be ended before the task's function returns: the program is
+ * aborted otherwise, since the scope's memory would be gone.
  *
  *     weir_deadline limit;
  *     weir_deadline_begin_ms(&limit, 500);

@@ -1,5 +1,7 @@
 /* Deadline scopes: a chain per task, innermost first, each with a timer. */
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "task/sched.h"
@@ -71,10 +73,15 @@ int weir_deadline_end(weir_deadline *scope, int rc)
     return rc == WEIR_ECANCELED && !task->cancelled ? WEIR_ETIMEDOUT : rc;
 }
 
-void weir__deadlines_drop(weir_task *task)
+void weir__deadlines_check(const weir_task *task)
 {
-    for (; task->deadlines != NULL; task->deadlines = task->deadlines->outer)
-        weir__timer_stop(&task->rt->timers, &task->deadlines->timer);
+    if (task->deadlines == NULL)
+        return;
+    fprintf(stderr,
+            "weir: task '%s' (#%llu) returned inside of a deadline scope, whose timer lies on its "
+            "stack; each weir_deadline_begin_ms needs its weir_deadline_end\n",
+            task->name, (unsigned long long)task->id);
+    abort(); /* the timer's memory is gone: to go on would be to corrupt memory */
 }
 
 int64_t weir__deadline_ns(const weir_task *task)

@@ -60,7 +60,7 @@ static void task_entry(void *arg)
     struct weir__rt *rt = task->rt;
     arrived(rt, NULL);
     int status = task->fn(task->arg);
-    weir__deadlines_drop(task);
+    weir__deadlines_check(task);
     rt->ended = task;
     end_task(task, status);
     switch_to_thread(rt, task, true);

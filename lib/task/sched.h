@@ -148,8 +148,8 @@ static inline bool weir__cancel_pending(weir_task *task)
            (task->deadlines != NULL && weir__deadlines_pass(task));
 }
 
-/* Ends the scopes that the task's function has left open: their timers lie on its stack. */
-void weir__deadlines_drop(weir_task *task);
+/* Ends the program, with a word, when the task's function has returned and left a scope open. */
+void weir__deadlines_check(const weir_task *task);
 
 /* When the nearest deadline of the calling task passes; INT64_MAX: never. */
 int64_t weir__deadline_ns(const weir_task *task);
