@@ -307,6 +307,7 @@ static int first_task(void *arg)
     struct first_call *call = arg;
     struct weir__rt *rt = call->rt;
     int status = call->fn(call->arg);
+    weir__deadlines_check(rt->current);
     rt->closing = true;
     cancel_all(rt);
     if (rt->live > 1) {
