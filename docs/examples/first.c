@@ -9,6 +9,7 @@ static int run(void *base_url)
     weir_response *answer[3] = {NULL};
     weir_client *api = NULL;
     weir_group *group = NULL;
+    /* At most 100 a minute start; .period_ms = 1000 would make it 100 a second. */
     int rc = weir_client_new(&api, WEIR_CLIENT_OPTS(.base_url = base_url, .rate = 100));
     if (rc == 0 && (rc = weir_group_new(&group)) == 0) {
         for (int i = 0; i < 3; i++)
@@ -27,5 +28,8 @@ static int run(void *base_url)
 
 int main(int argc, char **argv)
 {
-    return argc == 2 ? -weir_run(run, argv[1], NULL) : 2;
+    int rc = argc == 2 ? weir_run(run, argv[1], NULL) : WEIR_EINVAL;
+    if (rc < 0)
+        fprintf(stderr, "%s\n", weir_strerror(rc));
+    return rc < 0;
 }

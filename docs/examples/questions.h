@@ -28,8 +28,10 @@ static int question_read(struct question *q, const weir_response *response)
 {
     json_t *tree = NULL;
     const char *text = NULL;
-    if (weir_response_outcome(response) != WEIR_OUTCOME_OK)
+    if (weir_response_outcome(response) != WEIR_OUTCOME_OK) {
+        fprintf(stderr, "%d: %s\n", weir_response_status(response), weir_response_body(response));
         return WEIR_EIO;
+    }
     int rc = weir_jansson_response(response, &tree, NULL);
     if (rc == 0 && json_unpack(tree, "{s[{s{ss}}]}", "choices", "message", "content", &text) == 0)
         snprintf(q->answer, sizeof q->answer, "%s", text);
@@ -40,14 +42,18 @@ static int question_read(struct question *q, const weir_response *response)
 /* Straight-line code that waits for its answer while other tasks run. */
 static int question_ask(struct question *q, weir_client *api)
 {
+    static const char *const json[] = {"Content-Type: application/json", NULL};
     weir_response *response = NULL;
     char *body = NULL;
     json_t *tree = json_pack("{ss s[{ss ss}]}", "model", "gpt-4o-mini", "messages", "role", "user",
                              "content", q->text);
     int rc = weir_jansson_text(tree, &body, NULL);
     json_decref(tree);
-    if (rc == 0)
-        rc = weir_post_json(api, "/v1/chat/completions", body, &response);
+    if (rc == 0) /* replay: to ask twice does no harm, so a lost answer is asked for again */
+        rc = weir_request(api,
+                          WEIR_REQUEST(.url = "/v1/chat/completions", .headers = json, .body = body,
+                                       .replay = 1),
+                          &response);
     if (rc == 0)
         rc = question_read(q, response);
     weir_response_free(response);

@@ -17,6 +17,8 @@
 
 typedef struct weir_client weir_client;
 
+#define WEIR_CLIENT_CONCURRENCY 64 /* attempts in flight unless told otherwise */
+
 struct weir_client_opts {
     size_t size;          /* set by WEIR_CLIENT_OPTS */
     const char *base_url; /* "https://api.example.com" or with a path, "http://127.0.0.1:8000/v1";
@@ -28,7 +30,7 @@ struct weir_client_opts {
                                    a base URL. NULL: none */
     weir_limiter *limiter;      /* shared with others, must outlive the client; NULL: an own one,
                                    made from the next four, which must be 0 otherwise */
-    uint64_t concurrency;       /* attempts in flight at most; 0: 64 */
+    uint64_t concurrency;       /* attempts in flight at most; 0: WEIR_CLIENT_CONCURRENCY */
     uint64_t rate;              /* as in weir_limiter_opts */
     int64_t period_ms;
     uint64_t burst;
@@ -79,7 +81,9 @@ WEIR_API int weir_request(weir_client *client, const struct weir_request *reques
 WEIR_API weir_task *weir_request_start(weir_group *group, weir_client *client,
                                        const struct weir_request *request, weir_response **out);
 
-/* Shorthands. json is a NUL-terminated JSON text, sent with "Content-Type: application/json". */
+/* Shorthands. json is a NUL-terminated JSON text, sent with "Content-Type: application/json". A
+ * POST is not sent again after a 500 or a lost connection, since the server may have acted on it:
+ * where that does no harm, as with most LLM calls, use weir_request with .replay = 1. */
 WEIR_API int weir_get(weir_client *client, const char *url, weir_response **out);
 WEIR_API int weir_post_json(weir_client *client, const char *url, const char *json,
                             weir_response **out);

@@ -33,7 +33,8 @@
     X(23, EJSON, "not valid JSON")                                                                 \
     X(24, ELINESIZE, "line over the maximum length")                                               \
     X(25, EATTEMPTTIME, "the attempt took longer than its time limit")                             \
-    X(26, ETRANSFER, "transfer failed inside libcurl")
+    X(26, ETRANSFER, "transfer failed inside libcurl")                                             \
+    X(27, EPAUSED, "refused: the server asked for a longer pause than server_wait_max_ms")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

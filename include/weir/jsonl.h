@@ -10,9 +10,11 @@
 
 typedef struct weir_jsonl weir_jsonl;
 
+#define WEIR_JSONL_MAX_LINE ((size_t)16 << 20) /* bytes of a line unless told otherwise */
+
 struct weir_jsonl_opts {
     size_t size;     /* set by WEIR_JSONL_OPTS */
-    size_t max_line; /* bytes of a line without its end, up to 1 GiB; 0: 16 MiB */
+    size_t max_line; /* bytes of a line without its end, up to 1 GiB; 0: WEIR_JSONL_MAX_LINE */
 };
 #define WEIR_JSONL_OPTS(...)                                                                       \
     (&(struct weir_jsonl_opts){.size = sizeof(struct weir_jsonl_opts), __VA_ARGS__})

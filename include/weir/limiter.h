@@ -30,12 +30,13 @@ struct weir_limiter_opts {
 /* What holds the first waiter back. */
 enum weir_blocked {
     WEIR_BLOCKED_NOT = 0,
-    WEIR_BLOCKED_GATE,        /* the server asked for a pause */
+    WEIR_BLOCKED_GATE,        /* the server asked for a pause, or the gentle start behind one */
     WEIR_BLOCKED_RATE,        /* the token bucket */
     WEIR_BLOCKED_CONCURRENCY, /* the bound on holders */
 };
 
 struct weir_limiter_stats {
+    size_t size;               /* sizeof(struct weir_limiter_stats): set it before the call */
     size_t waiting;            /* tasks in the queue */
     size_t holding;            /* admitted and not yet released */
     uint64_t admitted;         /* grants since the limiter was made */
@@ -84,8 +85,8 @@ WEIR_API void weir_limiter_pause_ms(weir_limiter *limiter, int64_t wait_ms);
  * For a graceful stop. Does not suspend. */
 WEIR_API void weir_limiter_close(weir_limiter *limiter);
 
-/* Fills *stats. */
-WEIR_API void weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats);
+/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL. */
+WEIR_API int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -88,7 +88,8 @@ WEIR_API int weir_gather(weir_group *group);
 
 /* The next ended task of the group, in order of completion, each once; NULL when every task was
  * delivered, or when the caller is cancelled (weir_cancelled tells). New tasks may be spawned
- * between calls. Suspends while none has ended. */
+ * between calls. Suspends while none has ended. A cancel or deadline of the caller does not touch
+ * the tasks: weir_group_cancel or weir_group_free ends them. */
 WEIR_API weir_task *weir_as_completed(weir_group *group);
 
 /* Cancels every unfinished task of the group, without waiting. A task that has not started yet
@@ -141,9 +142,10 @@ typedef struct weir_deadline {
 
 /* Bounds every wait of the calling task until the matching weir_deadline_end: once ms milliseconds
  * have passed they return WEIR_ECANCELED. Scopes nest strictly, innermost ended first; a deadline
- * later than an enclosing one changes nothing. ms <= 0 has passed at once. Only inside weir_run;
- * does not suspend. A scope must be ended before the task's function returns: the program is
- * aborted otherwise, since the scope's memory would be gone.
+ * later than an enclosing one changes nothing; tasks that are spawned inside are not bounded by it.
+ * ms <= 0 has passed at once. Only inside weir_run; does not suspend. A scope must be ended before
+ * the task's function returns: the program is aborted otherwise, since the scope's memory would be
+ * gone.
  *
  *     weir_deadline limit;
  *     weir_deadline_begin_ms(&limit, 500);

@@ -15,7 +15,7 @@ struct weir_exchange {
     const char *const *headers; /* "Name: value", NULL at the end, never NULL itself */
     const void *body;           /* NULL: none */
     size_t body_len;
-    int replay;         /* nonzero: may be sent again below without asking */
+    int replay;         /* nonzero: may be carried out again if it is lost; not by the transport */
     int64_t timeout_ms; /* backstop for this attempt; 0: none */
     unsigned attempt;   /* 1, 2, ... */
 };
@@ -28,10 +28,13 @@ typedef int (*weir_transport_fn)(void *self, const struct weir_exchange *exchang
                                  weir_response *response);
 
 struct weir_transport {
+    size_t size; /* set by WEIR_TRANSPORT */
     weir_transport_fn perform;
     void *self;               /* first argument of both functions */
     void (*free)(void *self); /* called when the client is freed; may be NULL */
 };
+#define WEIR_TRANSPORT(...)                                                                        \
+    ((struct weir_transport){.size = sizeof(struct weir_transport), __VA_ARGS__})
 
 #ifdef __cplusplus
 extern "C" {

@@ -32,8 +32,10 @@ struct weir_limiter {
 /* A stay: the place in the order of arrival, and what was granted. Begin with all but `counted`
  * zero; a retry that enters again with the same stay keeps its age. */
 struct weir__stay {
-    bool counted;    /* among the holders, until weir__admission_leave */
-    uint64_t ticket; /* 0: not drawn yet */
+    bool counted;         /* among the holders, until weir__admission_leave */
+    uint64_t ticket;      /* 0: not drawn yet */
+    int64_t max_pause_ns; /* when the gate closes for longer the stay ends with WEIR_EPAUSED; 0:
+                             never */
     uint64_t amount;
     int64_t admitted_ns; /* of the last grant */
 };

@@ -25,14 +25,15 @@ static struct entry *entry_at(struct weir__list *node)
 
 /* Behind a pause only those admitted since count against the gate's window: long transfers from
  * before it would otherwise hold the start back until they end. */
+static bool in_window(const weir_limiter *limiter, const struct weir__stay *stay, int64_t now_ns)
+{
+    uint64_t window = weir__gate_window(&limiter->gate, now_ns);
+    return !stay->counted || window == 0 || limiter->holding_since < window;
+}
+
 static bool has_place(const weir_limiter *limiter, const struct weir__stay *stay)
 {
-    uint64_t window = weir__gate_holders(&limiter->gate, 0);
-    if (!stay->counted)
-        return true;
-    if (limiter->concurrency > 0 && limiter->holding >= limiter->concurrency)
-        return false;
-    return window == 0 || limiter->holding_since < window;
+    return !stay->counted || limiter->concurrency == 0 || limiter->holding < limiter->concurrency;
 }
 
 /* When gate and bucket let the amount through, behind `ahead` tokens of others. */
@@ -69,6 +70,8 @@ static void grant_all(weir_limiter *limiter, bool timed)
         if (!has_place(limiter, head->stay))
             return;
         int64_t slot = slot_ns(limiter, 0, head->stay->amount);
+        if (slot <= now_ns && !in_window(limiter, head->stay, now_ns))
+            slot = weir__gate_grows_ns(&limiter->gate, now_ns);
         if (slot > now_ns) {
             weir__timer_start(&limiter->rt->timers, &limiter->timer, slot);
             return;
@@ -99,7 +102,7 @@ static int enter_now(weir_limiter *limiter, struct weir__stay *stay)
     if (!weir__list_empty(&limiter->queue) || !has_place(limiter, stay))
         return WEIR_EBUSY;
     int64_t now_ns = weir__now_ns(limiter->rt);
-    if (slot_ns(limiter, 0, stay->amount) > now_ns)
+    if (slot_ns(limiter, 0, stay->amount) > now_ns || !in_window(limiter, stay, now_ns))
         return WEIR_EBUSY;
     grant(limiter, stay, now_ns, now_ns); /* nobody waited: time unused is no credit */
     return 0;
@@ -177,12 +180,20 @@ static int wait_for_turn(weir_limiter *limiter, struct entry *entry)
     return rc;
 }
 
+static bool paused_too_long(const weir_limiter *limiter, const struct weir__stay *stay,
+                            int64_t now_ns)
+{
+    return stay->max_pause_ns > 0 && limiter->gate.open_ns - now_ns > stay->max_pause_ns;
+}
+
 int weir__admission_enter(weir_limiter *limiter, struct weir__stay *stay, uint64_t amount)
 {
     struct entry entry = {.stay = stay};
     int rc = weir__wait_begin(&entry.wait);
     if (rc == 0)
         rc = check(limiter, amount);
+    if (rc == 0 && paused_too_long(limiter, stay, weir__now_ns(limiter->rt)))
+        rc = WEIR_EPAUSED;
     if (rc < 0)
         return rc;
     stay->amount = amount;
@@ -194,9 +205,25 @@ int weir__admission_enter(weir_limiter *limiter, struct weir__stay *stay, uint64
 
 /* ---- leaving ---- */
 
+/* Those whose patience the pause exceeds go now. */
+static void refuse_impatient(weir_limiter *limiter)
+{
+    int64_t now_ns = weir__now_ns(limiter->rt);
+    struct weir__list *node = limiter->queue.next;
+    while (node != &limiter->queue) {
+        struct entry *entry = entry_at(node);
+        node = node->next;
+        if (paused_too_long(limiter, entry->stay, now_ns)) {
+            dequeue(limiter, entry);
+            weir__wake(&entry->wait, WEIR_EPAUSED);
+        }
+    }
+}
+
 /* The gate has closed, or closed for longer. */
 static void gate_closed(weir_limiter *limiter, int64_t closed_before_ns)
 {
+    refuse_impatient(limiter);
     weir__bucket_empty_at(&limiter->bucket, limiter->gate.open_ns);
     if (limiter->gate.closed_at_ns != closed_before_ns)
         limiter->holding_since = 0;
@@ -230,7 +257,8 @@ void weir__admission_leave(weir_limiter *limiter, const struct weir__stay *stay,
 {
     give_place_back(limiter, stay->admitted_ns);
     if (went == WEIR__WENT_UNUSED)
-        weir__bucket_refund(&limiter->bucket, stay->amount);
+        weir__bucket_refund(&limiter->bucket, stay->amount, stay->admitted_ns,
+                            weir__now_ns(limiter->rt));
     else
         learn(limiter, stay, went, server_wait_ms);
     pump(limiter);
@@ -344,19 +372,27 @@ static void say_blocked(const weir_limiter *limiter, struct weir_limiter_stats *
     if (slot > now_ns) {
         stats->blocked = limiter->gate.open_ns > now_ns ? WEIR_BLOCKED_GATE : WEIR_BLOCKED_RATE;
         stats->blocked_ms = weir__ns_to_ms_up(slot - now_ns);
+    } else if (has_place(limiter, head->stay)) {
+        stats->blocked = WEIR_BLOCKED_GATE; /* open, and letting them through a few at a time */
+        stats->blocked_ms = weir__ns_to_ms_up(weir__gate_grows_ns(&limiter->gate, now_ns) - now_ns);
     } else {
         stats->blocked = WEIR_BLOCKED_CONCURRENCY;
     }
 }
 
-void weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats)
+int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats)
 {
-    *stats = (struct weir_limiter_stats){
+    struct weir_limiter_stats own = {
+        .size = stats->size,
         .waiting = limiter->waiting,
         .holding = limiter->holding,
         .admitted = limiter->admitted,
         .throttled = limiter->throttled,
     };
+    if (stats->size < sizeof stats->size)
+        return WEIR_EINVAL;
     if (!weir__list_empty(&limiter->queue))
-        say_blocked(limiter, stats);
+        say_blocked(limiter, &own);
+    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
+    return 0;
 }

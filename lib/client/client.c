@@ -10,7 +10,7 @@
 #include "http/header.h"
 #include "policy/backoff.h"
 
-enum { CONCURRENCY = 64, KEPT_CONNECTIONS = 1024 };
+enum { KEPT_CONNECTIONS = 1024 };
 
 static const int64_t attempt_timeout_ms = 600000;
 static const uint64_t max_body_bytes = (uint64_t)16 << 20;
@@ -45,7 +45,7 @@ static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
         return 0;
     }
     client->own_limiter = true;
-    uint64_t concurrency = opts->concurrency > 0 ? opts->concurrency : CONCURRENCY;
+    uint64_t concurrency = opts->concurrency > 0 ? opts->concurrency : WEIR_CLIENT_CONCURRENCY;
     return weir_limiter_new(&client->limiter,
                             WEIR_LIMITER_OPTS(.rate = opts->rate, .period_ms = opts->period_ms,
                                               .burst = opts->burst, .concurrency = concurrency));
@@ -53,10 +53,8 @@ static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
 
 static int set_transport(weir_client *client, const struct weir_client_opts *opts)
 {
-    if (opts->transport != NULL) {
-        client->transport = *opts->transport;
-        return 0;
-    }
+    if (opts->transport != NULL)
+        return weir__opts_copy(&client->transport, sizeof client->transport, opts->transport);
     uint64_t parallel = client->limiter->concurrency;
     if (parallel == 0)
         parallel = KEPT_CONNECTIONS;

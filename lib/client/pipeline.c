@@ -16,6 +16,7 @@ struct call {
     struct weir__stay stay;
     uint64_t amount;
     int64_t started_ns; /* of the first attempt */
+    unsigned throttled; /* attempts that were answered "too fast" */
     weir_response *response;
 };
 
@@ -45,14 +46,6 @@ static int classify(weir_response *response, int rc)
     return rc;
 }
 
-/* What everyone waits for at most: a longer wait than the policy's fails only its own request. */
-static int64_t capped_wait_ms(const struct call *call)
-{
-    int64_t wait_ms = call->response->server_wait_ms;
-    int64_t max_ms = call->client->retry.server_wait_max_ms;
-    return wait_ms < max_ms ? wait_ms : max_ms;
-}
-
 /* One attempt of an admitted call; its place is given back when it ends. */
 static int attempt(struct call *call)
 {
@@ -63,8 +56,9 @@ static int attempt(struct call *call)
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
     int rc = transport->perform(transport->self, &call->prepared.exchange, response);
     rc = classify(response, rc);
+    call->throttled += response->outcome == WEIR_OUTCOME_THROTTLED;
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
-                          capped_wait_ms(call));
+                          response->server_wait_ms);
     return rc;
 }
 
@@ -84,6 +78,7 @@ static int64_t next_start_ns(struct call *call, int rc)
         .sent = response->sent,
         .replay = call->prepared.exchange.replay,
         .number = response->attempts,
+        .throttled = call->throttled,
         .server_wait_ms = response->server_wait_ms,
     };
     int64_t elapsed_ms = (now_ns - call->started_ns) / WEIR__NS_PER_MS;
@@ -125,7 +120,7 @@ static int run(struct call *call)
             rc = weir__admission_sleep(call->client->limiter, start_ns);
         if (rc == 0)
             rc = admit(call);
-        if (rc == WEIR_EDEADLINE)
+        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED)
             return result;
     }
     response->error = rc;
@@ -176,6 +171,7 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     if (*out == NULL)
         return WEIR_ENOMEM;
     call.response = *out;
+    call.stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
     client->calls++;
     int rc = run_request(&call, request);
     weir__prepared_free(&call.prepared);

@@ -3,17 +3,21 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/curl_handle.h"
+#include "http/host.h"
 #include "loop/loop.h"
 
 enum transfer_state { TRANSFER_QUEUED, TRANSFER_RUNNING, TRANSFER_ABORTING, TRANSFER_DONE };
 
 /* One perform call; lives on the stack of its task. */
 struct transfer {
-    struct weir__list node; /* in queued, running or aborting */
+    struct weir__list node; /* in queued, a host's waiting, running or aborting */
+    struct driver *driver;
     struct weir__wait wait;
     struct weir__curl_handle *handle;
+    struct weir__host *host; /* whose probe it is; NULL: of none */
     const struct weir_exchange *exchange;
     weir_response *response;
     enum transfer_state state;
@@ -27,6 +31,7 @@ struct driver {
     ev_timer timer;
     struct weir__deferred work;
     struct weir__list queued, running, aborting;
+    struct weir__hosts hosts;
     struct weir__list idle; /* handles, most recently used first */
     struct weir__list sockets, spare_sockets;
 };
@@ -39,14 +44,59 @@ struct socket {
 
 /* ---- completion ---- */
 
-static void finish(struct driver *driver, struct transfer *transfer, int rc)
+static void end(struct transfer *transfer, int rc)
 {
-    if (transfer->handle != NULL)
-        weir__list_insert(driver->idle.next, &transfer->handle->node);
     weir__list_remove(&transfer->node);
     transfer->state = TRANSFER_DONE;
     transfer->rc = rc;
     weir__wake(&transfer->wait, 0); /* already awake if it was cancelled in this turn */
+}
+
+/* Those who wait for the probe of a host go on: the first of them as the next probe, if need be. */
+static void release(struct driver *driver, struct weir__host *host)
+{
+    struct weir__list *node;
+    host->probe = NULL;
+    while ((node = weir__list_pop(&host->waiting)) != NULL)
+        weir__list_push(&driver->queued, node);
+    if (!weir__list_empty(&driver->queued))
+        weir__defer(driver->rt, &driver->work);
+}
+
+/* The probe's connection stands. Called by libcurl, so it only records. */
+static void on_connected(void *owner)
+{
+    struct transfer *probe = owner;
+    struct driver *driver = probe->driver;
+    probe->host->warm_until_ns = weir__now_ns(driver->rt) + WEIR__DNS_CACHE_S * WEIR__NS_PER_S;
+    release(driver, probe->host);
+    probe->host = NULL;
+}
+
+/* The probe ended without a connection. Its failure is that of all who waited for it: to let each
+ * try for itself would keep the last one waiting for ever. */
+static void share_fate(struct driver *driver, struct transfer *probe, int rc)
+{
+    struct weir__host *host = probe->host;
+    struct weir__list *node;
+    probe->host = NULL;
+    bool theirs = rc == WEIR_ERESOLVE || rc == WEIR_ECONNECT || rc == WEIR_ETLS;
+    while (theirs && (node = weir__list_pop(&host->waiting)) != NULL) {
+        struct transfer *transfer = WEIR__CONTAINER(node, struct transfer, node);
+        weir_response_set_failure(transfer->response, WEIR_SENT_NEVER,
+                                  weir_response_error_text(probe->response));
+        end(transfer, rc);
+    }
+    release(driver, host);
+}
+
+static void finish(struct driver *driver, struct transfer *transfer, int rc)
+{
+    if (transfer->handle != NULL)
+        weir__list_insert(driver->idle.next, &transfer->handle->node);
+    if (transfer->host != NULL)
+        share_fate(driver, transfer, rc);
+    end(transfer, rc);
 }
 
 /* After every call into libcurl: messages wait for nobody. */
@@ -168,13 +218,31 @@ static struct weir__curl_handle *handle_for(struct driver *driver)
                         : weir__curl_handle_new();
 }
 
+/* Whether the transfer may go now; else it waits for its host's probe. */
+static bool may_go(struct driver *driver, struct transfer *transfer)
+{
+    struct weir__host *host = weir__host_of(&driver->hosts, transfer->exchange->url);
+    if (host == NULL || (host->probe == NULL && weir__now_ns(driver->rt) < host->warm_until_ns))
+        return true;
+    if (host->probe != NULL) {
+        weir__list_push(&host->waiting, &transfer->node);
+        return false;
+    }
+    host->probe = transfer;
+    transfer->host = host;
+    return true;
+}
+
 static void start(struct driver *driver, struct transfer *transfer)
 {
+    if (!may_go(driver, transfer))
+        return;
     struct weir__curl_handle *handle = handle_for(driver);
     transfer->handle = handle;
     int rc = WEIR_ENOMEM;
     if (handle != NULL) {
         handle->owner = transfer;
+        handle->connected = transfer->host != NULL ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
     if (rc == 0 && curl_multi_add_handle(driver->multi, handle->easy) != CURLM_OK)
@@ -227,7 +295,8 @@ static void leave(struct driver *driver, struct transfer *transfer)
 static int perform(void *self, const struct weir_exchange *exchange, weir_response *response)
 {
     struct driver *driver = self;
-    struct transfer transfer = {.exchange = exchange,
+    struct transfer transfer = {.driver = driver,
+                                .exchange = exchange,
                                 .response = response,
                                 .state = TRANSFER_QUEUED};
     response->sent = WEIR_SENT_NEVER;
@@ -266,6 +335,7 @@ static void driver_free(void *self)
     ev_timer_stop(driver->ev, &driver->timer);
     free_sockets(driver, &driver->sockets); /* those that libcurl lost when memory was out */
     free_sockets(driver, &driver->spare_sockets);
+    weir__hosts_free(&driver->hosts);
     weir__free(driver);
 }
 
@@ -309,6 +379,7 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
     weir__list_init(&driver->running);
     weir__list_init(&driver->aborting);
     weir__list_init(&driver->idle);
+    weir__hosts_init(&driver->hosts);
     weir__list_init(&driver->sockets);
     weir__list_init(&driver->spare_sockets);
     ev_timer_init(&driver->timer, on_timer, 0.0, 0.0);
@@ -316,6 +387,6 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
         weir__free(driver);
         return WEIR_ENOMEM;
     }
-    *transport = (struct weir_transport){.perform = perform, .self = driver, .free = driver_free};
+    *transport = WEIR_TRANSPORT(.perform = perform, .self = driver, .free = driver_free);
     return 0;
 }

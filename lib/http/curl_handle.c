@@ -1,5 +1,6 @@
 #include "http/curl_handle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,7 @@
 #include "http/ca.h"
 #include "http/curl_code.h"
 #include "http/header.h"
+#include "http/host.h"
 
 /* libcurl waits a second for a "100 Continue" on larger bodies, which few servers send. */
 enum { EXPECT_FROM = 1 << 20 };
@@ -41,25 +43,26 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
     return handle->failure == 0 ? len : 0;
 }
 
-static size_t read_body(char *out, size_t unit, size_t n, void *arg)
+/* Called when the connection stands, right before the request goes out. When a kept connection dies
+ * before the first byte of the answer, libcurl would send the request again by itself, behind the
+ * limiter and though the server may have acted on it: the second call ends that, unless not a byte
+ * has left before. */
+static int before_sending(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
     struct weir__curl_handle *handle = arg;
-    size_t left = handle->exchange->body_len - handle->read_at;
-    size_t len = unit * n < left ? unit * n : left;
-    if (len > 0)
-        memcpy(out, (const char *)handle->exchange->body + handle->read_at, len);
-    handle->read_at += len;
-    return len;
-}
-
-/* When a kept connection dies before the first byte of the answer, libcurl rewinds the body and
- * sends it again, though the server may have acted on it. This forbids it. */
-static int forbid_rewind(void *arg, curl_off_t offset, int origin)
-{
-    (void)arg;
-    (void)offset;
-    (void)origin;
-    return CURL_SEEKFUNC_FAIL;
+    (void)ip;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    long request_bytes = 0;
+    curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    if (handle->sendings++ > 0 && request_bytes > 0) {
+        handle->failure = WEIR_ERESET;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (handle->connected != NULL)
+        handle->connected(handle->owner);
+    return CURL_PREREQFUNC_OK;
 }
 
 /* ---- making ---- */
@@ -76,6 +79,19 @@ static bool proxy_is_named(void)
     return false;
 }
 
+/* Servers on this machine are never behind the proxy. */
+static void set_no_proxy(CURL *easy)
+{
+    static const char loopback[] = "localhost,127.0.0.0/8,::1";
+    const char *named = getenv("no_proxy");
+    char list[4096];
+    if (named == NULL)
+        named = getenv("NO_PROXY");
+    int len = snprintf(list, sizeof list, "%s,%s", loopback, named != NULL ? named : "");
+    if (len > 0 && (size_t)len < sizeof list) /* a longer list stays as it is */
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, list);
+}
+
 static void set_once(struct weir__curl_handle *handle)
 {
     CURL *easy = handle->easy;
@@ -86,7 +102,10 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
-    curl_easy_setopt(easy, CURLOPT_READDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's are not an answer */
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)WEIR__DNS_CACHE_S);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for a resolver */
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -94,7 +113,9 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
     weir__ca_set(easy);
-    if (!proxy_is_named())
+    if (proxy_is_named())
+        set_no_proxy(easy);
+    else
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
@@ -242,30 +263,23 @@ static int set_method(struct weir__curl_handle *handle, const char *method, bool
     return ok ? 0 : WEIR_ENOMEM;
 }
 
+static bool has_body(const struct weir_exchange *exchange)
+{
+    return exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
+}
+
 /* The body is borrowed: libcurl reads it where it lies. */
 static void set_body(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
 {
     CURL *easy = handle->easy;
-    bool body = exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
-    bool veto = body && !exchange->replay && exchange->body_len > 0;
-    if (!body) {
+    if (!has_body(exchange)) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(exchange->method, "HEAD") == 0 ? 1L : 0L);
-    } else {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body_len);
-        const void *data = exchange->body_len > 0 ? exchange->body : "";
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, veto ? NULL : data);
+        return;
     }
-    if (veto != handle->vetoed) {
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, veto ? read_body : NULL);
-        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, veto ? forbid_rewind : NULL);
-        handle->vetoed = veto;
-    }
-    /* Without a body there is nothing to rewind and so no veto; a fresh connection is never
-     * tried twice. */
-    bool fresh = !exchange->replay && !veto;
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body_len);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, exchange->body_len > 0 ? exchange->body : "");
 }
 
 int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
@@ -273,7 +287,7 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 {
     handle->exchange = exchange;
     handle->response = response;
-    handle->read_at = 0;
+    handle->sendings = 0;
     handle->answered = handle->whole_head = false;
     handle->failure = 0;
     handle->error_text[0] = '\0';
@@ -283,12 +297,11 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
     if (rc < 0)
         return rc;
     set_body(handle, exchange);
-    bool body = exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
     if (handle->timeout_ms != exchange->timeout_ms) {
         curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms);
         handle->timeout_ms = exchange->timeout_ms;
     }
-    return set_method(handle, exchange->method, body);
+    return set_method(handle, exchange->method, has_body(exchange));
 }
 
 /* ---- its result ---- */
@@ -300,14 +313,17 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
         return handle->failure;
     if (code == CURLE_OUT_OF_MEMORY && handle->answered)
         return WEIR_EHEADERSIZE; /* 7.88's word for a header line over its 100 KB */
-    return weir__curl_error(code);
+    int rc = weir__curl_error(code);
+    bool on_the_way = handle->sendings == 0; /* a proxy's refusal, a connect that took too long */
+    return on_the_way && (rc == WEIR_ERESET || rc == WEIR_EATTEMPTTIME) ? WEIR_ECONNECT : rc;
 }
 
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)
 {
     long request_bytes = 0;
     curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    return request_bytes > 0 || handle->answered ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
+    bool begun = request_bytes > 0 || handle->answered; /* to a proxy, perhaps */
+    return begun && handle->sendings > 0 ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
 }
 
 /* libcurl is content with an answer that ends amid its headers, and with any status. */

@@ -16,15 +16,15 @@ struct weir__curl_handle {
     char *url_text;
     char *method; /* NULL: the one that libcurl takes by itself */
     int64_t timeout_ms;
-    bool vetoed; /* the body goes through read_body, so that libcurl cannot send it twice */
     /* What it works on now. */
     void *owner;
+    void (*connected)(void *owner); /* called once its connection stands; or NULL */
     const struct weir_exchange *exchange;
     weir_response *response;
-    size_t read_at;
-    bool answered;   /* a status line came ... */
-    bool whole_head; /* ... and the empty line behind the headers */
-    int failure;     /* a callback's reason to stop */
+    unsigned sendings; /* how often libcurl set about sending it */
+    bool answered;     /* a status line came ... */
+    bool whole_head;   /* ... and the empty line behind the headers */
+    int failure;       /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };
 

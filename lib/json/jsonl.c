@@ -18,7 +18,6 @@
 
 /* The size of a read, and the room of the first buffer. */
 #define CHUNK            ((size_t)64 << 10)
-#define DEFAULT_MAX_LINE ((size_t)16 << 20)
 #define HIGHEST_MAX_LINE ((size_t)1 << 30)
 /* What may stand around the text of a line: a byte order mark before it, a CR behind it. */
 #define AROUND 4
@@ -41,7 +40,7 @@ static int max_line_of(const struct weir_jsonl_opts *opts, size_t *max_line)
     int rc = weir__opts_copy(&own, sizeof own, opts);
     if (rc < 0 || own.max_line > HIGHEST_MAX_LINE)
         return WEIR_EINVAL;
-    *max_line = own.max_line > 0 ? own.max_line : DEFAULT_MAX_LINE;
+    *max_line = own.max_line > 0 ? own.max_line : WEIR_JSONL_MAX_LINE;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 enum {
     DEFAULT_ATTEMPTS = 5,
+    DEFAULT_THROTTLED = 100,
     DEFAULT_BASE_MS = 500,
     DEFAULT_MAX_MS = 30000,
     DEFAULT_SERVER_WAIT_MAX_MS = 600000,
@@ -28,10 +29,12 @@ int weir__retry_init(struct weir_retry_opts *policy, const struct weir_retry_opt
     int rc = weir__opts_copy(policy, sizeof *policy, opts);
     if (rc < 0)
         return rc;
-    if (policy->reserved != 0 || any_negative(policy))
+    if (any_negative(policy))
         return WEIR_EINVAL;
     if (policy->max_attempts == 0)
         policy->max_attempts = DEFAULT_ATTEMPTS;
+    if (policy->max_throttled == 0)
+        policy->max_throttled = DEFAULT_THROTTLED;
     default_ms(&policy->backoff_base_ms, DEFAULT_BASE_MS);
     default_ms(&policy->backoff_max_ms, DEFAULT_MAX_MS);
     default_ms(&policy->server_wait_max_ms, DEFAULT_SERVER_WAIT_MAX_MS);
@@ -116,6 +119,14 @@ static bool out_of_time(const struct weir_retry_opts *policy, int64_t elapsed_ms
                                              weir__ms_to_ns(policy->max_elapsed_ms);
 }
 
+/* A 429 says nothing against the request: it must not use up what is meant for failures. */
+static bool used_up(const struct weir_retry_opts *policy, const struct weir_attempt *attempt)
+{
+    if (attempt->outcome == WEIR_OUTCOME_THROTTLED)
+        return attempt->throttled >= policy->max_throttled || policy->max_attempts == 1;
+    return attempt->number - attempt->throttled >= policy->max_attempts;
+}
+
 enum weir__retry_why weir__retry_decide(const struct weir_retry_opts *policy,
                                         struct weir_attempt *attempt, int64_t elapsed_ms,
                                         struct weir__rand *rand, int64_t *wait_ns)
@@ -123,7 +134,7 @@ enum weir__retry_why weir__retry_decide(const struct weir_retry_opts *policy,
     *wait_ns = 0;
     if (!helpful(policy, attempt))
         return WEIR__RETRY_NOT_HELPFUL;
-    if (attempt->number >= policy->max_attempts)
+    if (used_up(policy, attempt))
         return WEIR__RETRY_ATTEMPTS;
     if (attempt->server_wait_ms > policy->server_wait_max_ms)
         return WEIR__RETRY_SERVER_WAIT;
@@ -132,7 +143,9 @@ enum weir__retry_why weir__retry_decide(const struct weir_retry_opts *policy,
     bool gated = attempt->outcome == WEIR_OUTCOME_THROTTLED;
     int64_t floor_ns = attempt->server_wait_ms > 0 ? weir__ms_to_ns(attempt->server_wait_ms) : 0;
     int64_t delay_ns =
-        gated ? floor_ns : weir__ns_add(floor_ns, jitter_ns(policy, attempt->number, rand));
+        gated
+            ? floor_ns
+            : weir__ns_add(floor_ns, jitter_ns(policy, attempt->number - attempt->throttled, rand));
     if (out_of_time(policy, elapsed_ms, delay_ns))
         return WEIR__RETRY_ELAPSED;
     *wait_ns = gated ? 0 : delay_ns;

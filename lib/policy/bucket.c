@@ -91,9 +91,10 @@ void weir__bucket_take(struct weir__bucket *bucket, uint64_t amount, int64_t at_
     bucket->tat_ns = weir__ns_add(from_ns, cost_ns(bucket, amount));
 }
 
-void weir__bucket_refund(struct weir__bucket *bucket, uint64_t amount)
+void weir__bucket_refund(struct weir__bucket *bucket, uint64_t amount, int64_t taken_ns,
+                         int64_t now_ns)
 {
-    if (bucket->rate != 0)
+    if (bucket->rate != 0 && now_ns - taken_ns <= bucket->spare_ns + bucket->token_ns)
         bucket->tat_ns = weir__ns_add(bucket->tat_ns, -cost_ns(bucket, amount));
 }
 

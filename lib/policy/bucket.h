@@ -41,10 +41,11 @@ int weir__bucket_fits(const struct weir__bucket *bucket, uint64_t amount);
 /* Takes amount as of at_ns, which must not be before its slot. */
 void weir__bucket_take(struct weir__bucket *bucket, uint64_t amount, int64_t at_ns);
 
-/* Gives back what one _take took (the same amount) and was not used. Exact, whatever else was taken
- * since, as long as the bucket had room for these tokens all the time; one that would have been
- * full meanwhile lets up to amount more through, once. */
-void weir__bucket_refund(struct weir__bucket *bucket, uint64_t amount);
+/* Gives back what one _take took (the same amount) at taken_ns and was not used. Tokens that were
+ * taken longer ago than it takes to fill the bucket would have flowed over since, and are not given
+ * back: late refunds would else add up to a second rate. */
+void weir__bucket_refund(struct weir__bucket *bucket, uint64_t amount, int64_t taken_ns,
+                         int64_t now_ns);
 
 /* Makes sure that the bucket is empty just before at_ns, so that the flow begins there at its rate:
  * one token is there at at_ns, the next a token's time later. Never gives tokens back. */

@@ -76,9 +76,23 @@ bool weir__gate_success(struct weir__gate *gate, int64_t sent_ns)
     return true;
 }
 
-uint64_t weir__gate_holders(const struct weir__gate *gate, uint64_t max)
+/* Whole seconds since the gate opened. */
+static int64_t open_for_s(const struct weir__gate *gate, int64_t now_ns)
 {
-    if (gate->window == 0)
-        return max;
-    return max == 0 || gate->window < max ? gate->window : max;
+    return now_ns > gate->open_ns ? (now_ns - gate->open_ns) / WEIR__NS_PER_S : 0;
+}
+
+uint64_t weir__gate_window(const struct weir__gate *gate, int64_t now_ns)
+{
+    int64_t doublings = open_for_s(gate, now_ns);
+    if (gate->window == 0 || doublings > 31 || gate->window << doublings > LAST_WINDOW)
+        return 0;
+    return gate->window << doublings;
+}
+
+int64_t weir__gate_grows_ns(const struct weir__gate *gate, int64_t now_ns)
+{
+    if (weir__gate_window(gate, now_ns) == 0)
+        return INT64_MAX;
+    return gate->open_ns + (open_for_s(gate, now_ns) + 1) * WEIR__NS_PER_S;
 }

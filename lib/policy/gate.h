@@ -35,7 +35,12 @@ bool weir__gate_close(struct weir__gate *gate, int64_t open_ns, int64_t now_ns);
  * say nothing about this one. Returns true if the window grew. */
 bool weir__gate_success(struct weir__gate *gate, int64_t sent_ns);
 
-/* Holders allowed now, at most max (0 of either: no bound). */
-uint64_t weir__gate_holders(const struct weir__gate *gate, uint64_t max);
+/* Holders allowed at now_ns who were admitted in this epoch; 0: no bound. The window doubles with
+ * each second since the gate opened, too: answers may be slow, and one that never comes must not
+ * hold everything back. */
+uint64_t weir__gate_window(const struct weir__gate *gate, int64_t now_ns);
+
+/* When the window next grows by itself; INT64_MAX: never. */
+int64_t weir__gate_grows_ns(const struct weir__gate *gate, int64_t now_ns);
 
 #endif

@@ -451,6 +451,34 @@ class Refused(weir_run.Case):
         self.assertEqual(rows[0]["error"]["message"],
                          'in.jsonl:1: "url" is relative; name its server with --base-url')
 
+    def forget_base_url(self, rows, *args, output="out.jsonl"):
+        self.write("in.jsonl", rows)
+        result = self.weir("run", "in.jsonl", "-o", output, *args)
+        self.assertEqual((result.status, result.stdout), (2, b""), result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn('in.jsonl:2: "url" is relative, as in all of the first 20 rows; name their '
+                      "server with --base-url", result.stderr)
+
+    def test_a_base_url_that_was_forgotten_ends_the_run(self):
+        rows = "\n" + '{"url":"/v1/x"}\n' * 3000
+        self.forget_base_url(rows)
+        self.assertFalse(self.exists("out.jsonl"))
+        self.forget_base_url(rows, "--progress", "none", "--concurrency", "1")
+        self.assertFalse(self.exists("out.jsonl"))
+        self.forget_base_url(rows, output="-")
+        self.write("out.jsonl", "precious\n")
+        self.forget_base_url(rows, "--force")
+        self.assertEqual(self.read("out.jsonl"), b"precious\n")
+
+    def test_rows_with_other_faults_or_servers_are_no_forgotten_base_url(self):
+        server = self.server(lambda _: answer())
+        relative = '{"url":"/v1/x"}\n'
+        for first in ("bad\n", json.dumps({"url": server.url + "/a"}) + "\n"):
+            with self.subTest(first=first):
+                rows = self.run_rows(relative * 19 + first + relative * 30, "--force", status=3)
+                self.assertEqual(len(rows), 50)
+        self.assertEqual(len(self.run_rows(relative * 19, "--force", status=3)), 19)
+
     def test_lines_at_the_maximum(self):
         server = self.server(lambda request: answer())
         line = '{"url":"/","body":"' + "x" * 100 + '"}'

@@ -94,6 +94,18 @@ class Statuses(weir_run.Case):
         self.assertEqual(lines[1], "5  http_400     in.jsonl:1: first")
         self.assertTrue(lines[2].startswith("3  http_422     in.jsonl:6: "), lines)
 
+    def test_summary_tells_how_to_find_the_failed_rows(self):
+        self.fail_with(answer("", "400 Bad"))
+        self.assertTrue(self.result.stderr.endswith(
+            "weir run: failed rows: jq 'select(.error != null) | .row' out.jsonl\n"))
+        self.fail_with(answer(), status=0)
+        self.assertNotIn("failed rows", self.result.stderr)
+        server = self.server(lambda _: answer("", "400 Bad"))
+        for output in ("-", "/dev/null", "a b", "$(x)", "x" * 100):
+            result = self.weir("run", "in.jsonl", "-o", output, "--base-url", server.url)
+            self.assertEqual(result.status, 3, result.stderr)
+            self.assertNotIn("failed rows", result.stderr)
+
     def test_more_causes_than_the_summary_has_room_for(self):
         server = self.server(lambda r: answer("", f"{r['path'][1:]} X"))
         rows = [{"url": f"/{i}"} for i in range(404, 434)]
@@ -103,6 +115,25 @@ class Statuses(weir_run.Case):
 
 
 class Retries(weir_run.Case):
+    def hint_after(self, headers, *args, throttled=1):
+        """What is said at the end when the first answers are "too fast"."""
+        server = self.server(lambda r: answer("{}", "429 Too Many") if r["number"] < throttled
+                             else answer(headers=headers))
+        self.run_rows([{"url": "/"}], "--base-url", server.url, "--force", *args)
+        return self.result.stderr.splitlines()[-1]
+
+    def test_summary_hints_at_the_rate(self):
+        limit = "X-RateLimit-Limit-Requests: 600"
+        self.assertEqual(self.hint_after([]),
+                         'weir run: giving a --rate would avoid the "too fast" answers')
+        self.assertEqual(self.hint_after([limit], "--rate", "6000/min"),
+                         'weir run: a lower --rate than 6000/min would avoid the "too fast" '
+                         "answers (the server's x-ratelimit-limit-requests: 600)")
+        for odd in ("600;w=60", "", "1" * 50, "-1"):
+            self.assertTrue(self.hint_after([f"x-ratelimit-limit-requests: {odd}"])
+                            .endswith("answers"), odd)
+        self.assertIn("output: ", self.hint_after([limit], "--rate", "10/s", throttled=0))
+
     def test_429_is_waited_out(self):
         arrivals = []
 

@@ -68,6 +68,9 @@ class Usage(Refusal):
             self.assertIn(option, text)
         for line in text.splitlines():
             self.assertLess(len(line), 80, line)
+        flat = " ".join(text.split())
+        self.assertIn("a path that the row's URL repeats, such as /v1, is not doubled", flat)
+        self.assertIn("none: nothing but fatal errors; see the exit status", flat)
 
     def test_arguments(self):
         self.refuse("run", "-o", "out", says="no input")
@@ -82,11 +85,67 @@ class Usage(Refusal):
         self.refuse_run("--force=yes", says="--force=yes")
         self.refuse_run("--rate", says="option '--rate' needs a value")
 
+    def test_long_options_are_given_in_full(self):
+        for written, says in (
+            (("--api-key", "sk-abc"), "unknown option --api-key; did you mean --api-key-env?"),
+            (("--api-key=sk-abc",), "unknown option --api-key; did you mean --api-key-env?"),
+            (("--api-ke",), "unknown option --api-ke; did you mean --api-key-env?"),
+            (("--max", "3"), "did you mean --max-attempts or --max-line-bytes?"),
+            (("--hel",), "did you mean --help?"),
+            (("--token=sk-abc",), "unknown option '--token' ("),
+            (("--=sk-abc",), "unknown option '--' ("),
+            (("--" + "x" * 1000,), "unknown option '--xxx"),
+        ):
+            with self.subTest(written=written):
+                said = self.refuse_run(*written, says=says)
+                self.assertNotIn("sk-abc", said)
+        for name in ("output base-url concurrency rate burst max-attempts timeout header "
+                     "api-key-env progress max-line-bytes force no-replay help").split():
+            with self.subTest(name=name):
+                said = self.refuse_run(f"--{name[:-1]}", says=f"unknown option --{name[:-1]}; ")
+                self.assertIn(f"--{name}", said)
+        self.refuse_run("--help=x", says="wrong use of option '--help=x'")
+        self.refuse_run("--force", "-xy", says="unknown option '-x'")
+        self.assertFalse(self.exists("out"))
+
+    def test_values_may_look_like_options(self):
+        self.run_rows(ROW, "--base-url", self.server_seen.url, "--header", "--api-key: 1",
+                      "--timeout=5", "--rate=50/s")
+        self.assertEqual(self.server_seen.requests[0]["headers"]["--api-key"], ["1"])
+        self.write("--rat", ROW)
+        result = self.weir("run", "-o", "--bas", "--base-url", self.server_seen.url, "--", "--rat")
+        self.assertEqual(result.status, 0, result.stderr)
+        self.assertEqual(len(self.rows("--bas")), 1)
+
+    def test_rates(self):
+        for unit in "s sec second m min minute h hour d day".split():
+            with self.subTest(unit=unit):
+                self.run_rows(ROW, "--base-url", self.server_seen.url, "--force", "--rate",
+                              f"9/{unit}")
+        self.write("in.jsonl", ROW * 3)
+        for unit, blocked in (("second", False), ("minute", True), ("hour", True)):
+            with self.subTest(unit=unit):
+                del self.server_seen.requests[:]
+                process = self.start("run", "in.jsonl", "-o", "out.jsonl", "--force", "--base-url",
+                                     self.server_seen.url, "--rate", f"40/{unit}")
+                if blocked:
+                    self.wait_until(lambda: self.server_seen.requests, "a row is sent")
+                    with self.assertRaises(weir_run.subprocess.TimeoutExpired):
+                        process.wait(0.5)
+                    self.assertEqual(len(self.server_seen.requests), 1)
+                    process.kill()
+                else:
+                    self.assertEqual(process.wait(weir_run.PATIENCE), 0)
+
+    def test_fractions_of_a_rate(self):
+        for rate in ("0.5/s", "1.5", ".5/min"):
+            self.refuse_run("--rate", rate, says="write a fraction per min or h, such as 30/min")
+
     def test_numbers(self):
         for option, values in {
             "--concurrency": ("0", "10001", "-1", "+1", "1.5", "x", "", " 1", "1 ", "0x10", "1e3",
                               "18446744073709551617"),
-            "--rate": ("10", "0/s", "-1/s", "10/m", "10/sec", "1e3/s", "/s", "10/", "1.5/s",
+            "--rate": ("10", "0/s", "-1/s", "10/M", "10/secs", "10/", "1e3/s", "/s", "10/", "1.5/s",
                        "10/s/s",
                        "1000000001/s", "99999999999999999999/d", ""),
             "--burst": ("0", "-1", "x", "1000000001"),
@@ -120,6 +179,14 @@ class Usage(Refusal):
         many = [word for i in range(65) for word in ("--header", f"X-{i}: 1")]
         self.refuse_run(*many, says="more than 64")
 
+    def test_a_key_in_the_place_of_its_name_is_not_shown(self):
+        for key in ("sk-abc", "7abc", "", "ABC=sk", "AB\xc4", "A B", "sk.abc"):
+            with self.subTest(key=key):
+                said = self.refuse_run("--api-key-env", key, says="wants the NAME of an "
+                                       "environment variable, not the key itself")
+                self.assertTrue(not key or key not in said)
+        self.refuse_run("--api-key-env", "_a9_Z", says="_a9_Z: that variable is not set")
+
     def test_api_key(self):
         self.refuse_run("--api-key-env", "WEIR_NO_SUCH",
                         says="WEIR_NO_SUCH: that variable is not set")
@@ -137,6 +204,11 @@ class Usage(Refusal):
             says="two keys"
         )
         self.assertNotIn("s3cret", said)
+
+    def test_a_path_that_the_row_repeats_is_not_doubled(self):
+        self.run_rows([{"url": "/v1/a"}, {"url": "/b"}], "--base-url",
+                      self.server_seen.url + "/v1")
+        self.assertEqual({r["path"] for r in self.server_seen.requests}, {"/v1/a", "/v1/b"})
 
     def test_base_url(self):
         for url in ("api.example.com", "ftp://127.0.0.1/", "/v1", "", "http://", "http://a b/",

@@ -171,5 +171,5 @@ static void count_free(void *self)
 
 struct weir_transport model_transport(struct model_server *server)
 {
-    return (struct weir_transport){.perform = perform, .self = server, .free = count_free};
+    return WEIR_TRANSPORT(.perform = perform, .self = server, .free = count_free);
 }

@@ -70,7 +70,7 @@ static inline void asks_run(weir_limiter *limiter, struct ask *asks, size_t coun
 
 static inline struct weir_limiter_stats stats_of(const weir_limiter *limiter)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     weir_limiter_stats(limiter, &stats);
     return stats;
 }

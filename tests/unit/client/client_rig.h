@@ -64,7 +64,7 @@ static inline struct went ask(weir_client *client, const struct weir_request *re
 /* Nobody holds or waits for anything. */
 static inline void check_idle(weir_client *client, const struct model_server *server)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     weir_limiter_stats(weir_client_limiter(client), &stats);
     check_int((int64_t)stats.holding, 0);
     check_int((int64_t)stats.waiting, 0);

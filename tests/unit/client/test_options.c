@@ -17,7 +17,9 @@ static int never_called(void *self, const struct weir_exchange *exchange, weir_r
     return check(false) ? 0 : WEIR_EINVAL; /* there is no client whose transport it could be */
 }
 
-static const struct weir_transport transport = {.perform = never_called, .free = count_free};
+static const struct weir_transport transport = {.size = sizeof(struct weir_transport),
+                                                .perform = never_called,
+                                                .free = count_free};
 
 static void check_refused(struct weir_client_opts opts, int want)
 {
@@ -37,7 +39,8 @@ static int clients_own_options(void *arg)
     static const char *const colonless[] = {"A", NULL}, *const smuggled[] = {"A: b\r\nC: d", NULL};
     static const char *const authorized[] = {"authorization: Basic eDp5", NULL};
     static const char *const framing[] = {"Content-Length: 3", NULL};
-    static const struct weir_transport empty = {.free = count_free};
+    static const struct weir_transport empty = {.size = sizeof(struct weir_transport),
+                                                .free = count_free};
     (void)arg;
     check_refused((struct weir_client_opts){.size = 1}, WEIR_EINVAL);
     check_refused((struct weir_client_opts){.size = 10000}, WEIR_EINVAL);
@@ -88,7 +91,6 @@ static int retry_options(void *arg)
 {
     static const struct weir_retry_opts bad[] = {
         {.size = 0},
-        {.size = sizeof bad[0], .reserved = 1},
         {.size = sizeof bad[0], .max_elapsed_ms = -1},
         {.size = sizeof bad[0], .backoff_base_ms = -1},
         {.size = sizeof bad[0], .backoff_max_ms = -1},

@@ -80,7 +80,9 @@ static int look(void *self, const struct weir_exchange *exchange, weir_response 
 static int the_request_is_copied(void *arg)
 {
     struct witness witness = {""};
-    const struct weir_transport transport = {.perform = look, .self = &witness};
+    const struct weir_transport transport = {.size = sizeof(struct weir_transport),
+                                             .perform = look,
+                                             .self = &witness};
     char method[] = "PATCH", url[] = "/path", first[] = "A: 1", second[] = "B: 2", body[] = "bodyX";
     const char *headers[] = {first, second, NULL};
     struct weir_request request = {.size = sizeof request,
@@ -114,7 +116,9 @@ static int the_request_is_copied(void *arg)
 static int shorthands(void *arg)
 {
     struct witness witness = {""};
-    const struct weir_transport transport = {.perform = look, .self = &witness};
+    const struct weir_transport transport = {.size = sizeof(struct weir_transport),
+                                             .perform = look,
+                                             .self = &witness};
     static const char *const headers[] = {"Content-Type: text/plain", "X: y", NULL};
     weir_client *client;
     weir_response *response;
@@ -143,7 +147,8 @@ static int mute(void *self, const struct weir_exchange *exchange, weir_response 
 
 static int a_transport_that_gives_no_status(void *arg)
 {
-    const struct weir_transport transport = {.perform = mute};
+    const struct weir_transport transport = {.size = sizeof(struct weir_transport),
+                                             .perform = mute};
     weir_client *client;
     (void)arg;
     check_int(weir_client_new(&client,

@@ -38,7 +38,7 @@ static void check_cancelled(struct started *started, enum weir_sent sent)
 
 static void check_nothing_is_held(weir_client *client)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     weir_limiter_stats(weir_client_limiter(client), &stats);
     check_int((int64_t)stats.holding, 0);
     check_int((int64_t)stats.waiting, 0);

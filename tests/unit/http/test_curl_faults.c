@@ -67,11 +67,16 @@ static int lost_without_a_body_to_rewind(void *arg)
     return end(server, client);
 }
 
+/* libcurl itself never sends twice, not even what may be: each sending is an attempt, with a token.
+ */
 static int what_may_be_sent_twice_is(void *arg)
 {
+    const struct weir_retry_opts *retry =
+        WEIR_RETRY_OPTS(.max_attempts = 2, .backoff_base_ms = 1, .backoff_max_ms = 1);
     struct script_server *server =
-        SCRIPT_SERVER(OK_STEP, LOST, OK_STEP, LOST, OK_STEP, LOST, OK_STEP);
-    weir_client *client = CLIENT(server, .limiter = NULL);
+        SCRIPT_SERVER(OK_STEP, LOST, OK_STEP, LOST, OK_STEP, LOST, OK_STEP, LOST);
+    weir_client *client = CLIENT(server, .retry = retry);
+    weir_client *once = CLIENT(server, .limiter = NULL);
     (void)arg;
     check_answer(client, POST, 200, "ok");
     check_answer(client, GET("/"), 200, "ok");
@@ -82,6 +87,9 @@ static int what_may_be_sent_twice_is(void *arg)
     check_answer(client, WEIR_REQUEST(.url = "/", .method = "PUT", .body = "put"), 200, "ok");
     check_int(script_server_requests(server), 7);
     check_int(script_server_request(server, 6)->body_len, 3);
+    check_failure(once, GET("/"), WEIR_ERESET, WEIR_SENT_MAYBE);
+    check_int(script_server_requests(server), 8);
+    check_int(weir_client_free(once), 0);
     return end(server, client);
 }
 
@@ -252,7 +260,7 @@ static int attempt_timeout_while_connecting(void *arg)
     weir_client *client = client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = 150));
     (void)arg;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", script_deaf_port(fds));
-    check_failure(client, GET(url), WEIR_EATTEMPTTIME, WEIR_SENT_NEVER);
+    check_failure(client, GET(url), WEIR_ECONNECT, WEIR_SENT_NEVER);
     script_deaf_end(fds);
     return weir_client_free(client);
 }

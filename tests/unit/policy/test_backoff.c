@@ -193,7 +193,7 @@ static void test_stop_after_attempts(void **state)
     static const enum weir__retry_why expected[] = {WEIR__RETRY_AGAIN, WEIR__RETRY_AGAIN,
                                                     WEIR__RETRY_ATTEMPTS, WEIR__RETRY_ATTEMPTS};
     for (unsigned n = 1; n <= LENGTH(expected); n++) {
-        struct weir_attempt attempt = answered(429, 0);
+        struct weir_attempt attempt = answered(500, 1);
         attempt.number = n;
         assert_int_equal(decide(&policy, &attempt, 0), expected[n - 1]);
         assert_int_equal(attempt.retry, 1);
@@ -254,7 +254,8 @@ static void test_any_stop_is_enough(void **state)
 {
     (void)state;
     struct weir_retry_opts policy =
-        policy_of(WEIR_RETRY_OPTS(.max_attempts = 4, .max_elapsed_ms = 1000));
+        policy_of(WEIR_RETRY_OPTS(.max_attempts = 4, .max_elapsed_ms = 1000, .backoff_base_ms = 1,
+                                  .backoff_max_ms = 1));
     static const struct {
         unsigned number;
         int64_t elapsed_ms;
@@ -266,7 +267,7 @@ static void test_any_stop_is_enough(void **state)
         {4, 1800, WEIR__RETRY_ATTEMPTS},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
-        struct weir_attempt attempt = answered(429, 0);
+        struct weir_attempt attempt = answered(500, 1);
         attempt.number = cases[i].number;
         assert_int_equal(decide(&policy, &attempt, cases[i].elapsed_ms), cases[i].why);
     }
@@ -377,6 +378,7 @@ static enum when failure_is_retried(int rc)
     case WEIR_EINVAL:
     case WEIR_ECANCELED:
     case WEIR_ETIMEDOUT:
+    case WEIR_EPAUSED:
     case WEIR_EDEADLINE:
     case WEIR_ECLOSED:
     case WEIR_EBUSY:
@@ -478,7 +480,6 @@ static void test_bad_options(void **state)
         WEIR_RETRY_OPTS(.backoff_base_ms = -1),
         WEIR_RETRY_OPTS(.backoff_max_ms = -1),
         WEIR_RETRY_OPTS(.server_wait_max_ms = -1),
-        WEIR_RETRY_OPTS(.reserved = 1),
         WEIR_RETRY_OPTS(.backoff_base_ms = 1001, .backoff_max_ms = 1000),
         WEIR_RETRY_OPTS(.backoff_base_ms = 30001), /* over the default maximum */
         WEIR_RETRY_OPTS(.backoff_max_ms = 499),    /* under the default base */
@@ -491,6 +492,31 @@ static void test_bad_options(void **state)
 }
 
 /* A program built with an older or newer header than the library. */
+/* What a server throttles is not what fails. */
+static void test_throttled_attempts_are_counted_apart(void **state)
+{
+    (void)state;
+    struct weir__rand rand = {{1, 2, 3, 4}};
+    struct weir_retry_opts policy =
+        policy_of(WEIR_RETRY_OPTS(.max_attempts = 3, .max_throttled = 7));
+    struct weir_attempt attempt = answered(429, 0);
+    int64_t wait_ns;
+    attempt.outcome = WEIR_OUTCOME_THROTTLED;
+    attempt.number = attempt.throttled = 6;
+    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    attempt.number = attempt.throttled = 7;
+    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns),
+                     WEIR__RETRY_ATTEMPTS);
+    attempt = answered(503, 0);
+    attempt.outcome = WEIR_OUTCOME_SERVER_ERROR;
+    attempt.number = 8;
+    attempt.throttled = 6; /* so it is the second that failed */
+    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    attempt.number = 9;
+    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns),
+                     WEIR__RETRY_ATTEMPTS);
+}
+
 static void test_other_sizes(void **state)
 {
     (void)state;
@@ -535,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_options_are_kept),
         cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_throttled_attempts_are_counted_apart),
         cmocka_unit_test(test_other_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

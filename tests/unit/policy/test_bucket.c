@@ -339,8 +339,20 @@ static void test_no_rate_grants_all(void **state)
     assert_false(weir__bucket_fits(&bucket, 0));
     weir__bucket_take(&bucket, UINT64_MAX, SEC(5));
     weir__bucket_empty_at(&bucket, SEC(99));
-    weir__bucket_refund(&bucket, 7);
+    weir__bucket_refund(&bucket, 7, SEC(5), SEC(5));
     assert_int_equal(weir__bucket_slot_ns(&bucket, UINT64_MAX, UINT64_MAX), INT64_MIN);
+}
+
+static void test_late_refund_is_none(void **state)
+{
+    (void)state;
+    struct weir__bucket bucket = made(10, SEC(1), 5), before;
+    weir__bucket_take(&bucket, 2, SEC(1));
+    before = bucket;
+    weir__bucket_refund(&bucket, 2, SEC(1), SEC(1) + MS(501)); /* it fills in 500 ms */
+    assert_int_equal(bucket.tat_ns, before.tat_ns);
+    weir__bucket_refund(&bucket, 2, SEC(1), SEC(1) + MS(500));
+    assert_int_equal(bucket.tat_ns, before.tat_ns - MS(200));
 }
 
 static void test_empty_at(void **state)
@@ -365,7 +377,7 @@ static void test_ends_of_time(void **state)
     struct weir__bucket bucket = made(1, SEC(60), 100);
     assert_int_equal(weir__bucket_slot_ns(&bucket, 0, 1), INT64_MIN);
     assert_int_equal(weir__bucket_slot_ns(&bucket, 0, 100), INT64_MIN);
-    weir__bucket_refund(&bucket, 100);
+    weir__bucket_refund(&bucket, 100, 0, 0);
     assert_int_equal(bucket.tat_ns, INT64_MIN);
     weir__bucket_take(&bucket, 100, INT64_MIN);
     assert_int_equal(bucket.tat_ns, INT64_MIN + 100 * SEC(60));
@@ -430,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_bounds_of_the_burst),
         cmocka_unit_test(test_default_burst),
         cmocka_unit_test(test_no_rate_grants_all),
+        cmocka_unit_test(test_late_refund_is_none),
         cmocka_unit_test(test_empty_at),
         cmocka_unit_test(test_ends_of_time),
         cmocka_unit_test(test_products_over_64_bits),

@@ -74,7 +74,7 @@ static void random_grants(struct weir__rand *rand, struct weir__bucket *bucket,
         now_ns = later(now_ns, weir__bucket_slot_ns(bucket, 0, amount));
         weir__bucket_take(bucket, amount, now_ns);
         if (draw(rand, 0, 3) == 0)
-            weir__bucket_refund(bucket, amount);
+            weir__bucket_refund(bucket, amount, now_ns, now_ns);
         else
             grants[i++] = (struct grant){now_ns, amount};
     }
@@ -176,7 +176,7 @@ static void test_refund_at_once_is_exact(void **state)
             now_ns = later(now_ns, weir__bucket_slot_ns(&bucket, 0, amount));
             struct weir__bucket before = bucket;
             weir__bucket_take(&bucket, amount, now_ns);
-            weir__bucket_refund(&bucket, amount);
+            weir__bucket_refund(&bucket, amount, now_ns, now_ns);
             for (uint64_t n = 1; n <= bucket.burst; n++)
                 assert_int_equal(wait_ns(&bucket, n, now_ns), wait_ns(&before, n, now_ns));
             weir__bucket_take(&bucket, amount, now_ns);
@@ -203,7 +203,7 @@ static void test_refund_among_others_is_exact(void **state)
             weir__bucket_take(&with, kept, weir__bucket_slot_ns(&with, 0, kept));
         }
         for (int i = 0; i < GRANTS; i++)
-            weir__bucket_refund(&with, refunds[i]);
+            weir__bucket_refund(&with, refunds[i], 0, 0);
         assert_int_equal(with.tat_ns, without.tat_ns);
     }
 }

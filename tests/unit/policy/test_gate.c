@@ -28,12 +28,21 @@ static void assert_same(const struct weir__gate *a, const struct weir__gate *b)
     assert_int_equal(a->window, b->window);
 }
 
+/* Holders allowed at the moment of opening, of max (0: no bound). */
+static uint64_t holders(const struct weir__gate *gate, uint64_t max)
+{
+    uint64_t window = weir__gate_window(gate, gate->open_ns);
+    if (window == 0)
+        return max;
+    return max == 0 || window < max ? window : max;
+}
+
 static void test_open_from_the_start(void **state)
 {
     (void)state;
     struct weir__gate gate = {0};
-    assert_int_equal(weir__gate_holders(&gate, 0), 0);
-    assert_int_equal(weir__gate_holders(&gate, 64), 64);
+    assert_int_equal(holders(&gate, 0), 0);
+    assert_int_equal(holders(&gate, 64), 64);
     assert_false(weir__gate_success(&gate, 0));
     assert_int_equal(gate.open_ns, 0);
 }
@@ -47,7 +56,7 @@ static void test_server_wait_is_taken_as_it_is(void **state)
     assert_int_equal(gate.open_ns, SEC(22));
     assert_int_equal(gate.closed_at_ns, SEC(2));
     assert_int_equal(gate.epochs, 1);
-    assert_int_equal(weir__gate_holders(&gate, 64), 1);
+    assert_int_equal(holders(&gate, 64), 1);
 }
 
 /* Under a virtual clock everything may happen at time 0. */
@@ -116,10 +125,10 @@ static void test_each_epoch_cuts(void **state)
     weir__gate_throttled(&gate, MS(500), SEC(1), SEC(1), &rand);
     for (int i = 0; i < 4; i++)
         weir__gate_success(&gate, SEC(2) + MS(1));
-    assert_int_equal(weir__gate_holders(&gate, 64), 16);
+    assert_int_equal(holders(&gate, 64), 16);
     assert_int_equal(gate.epochs, 0);
     assert_true(weir__gate_throttled(&gate, SEC(2) + MS(2), SEC(1), SEC(3), &rand));
-    assert_int_equal(weir__gate_holders(&gate, 64), 1);
+    assert_int_equal(holders(&gate, 64), 1);
     assert_true(weir__gate_throttled(&gate, SEC(4), SEC(1), SEC(5), &rand));
     assert_int_equal(gate.epochs, 2);
     assert_int_equal(gate.open_ns, SEC(6));
@@ -146,15 +155,15 @@ static void test_window_doubles_until_there_is_no_bound(void **state)
     weir__gate_throttled(&gate, 1, SEC(1), 2, &rand);
     uint64_t window = 1;
     for (int i = 0; i < 31; i++) {
-        assert_int_equal(weir__gate_holders(&gate, 0), window);
-        assert_int_equal(weir__gate_holders(&gate, 64), window < 64 ? window : 64);
+        assert_int_equal(holders(&gate, 0), window);
+        assert_int_equal(holders(&gate, 64), window < 64 ? window : 64);
         assert_true(weir__gate_success(&gate, SEC(2)));
         window *= 2;
     }
-    assert_int_equal(weir__gate_holders(&gate, 0), window);
+    assert_int_equal(holders(&gate, 0), window);
     assert_true(weir__gate_success(&gate, SEC(2)));
-    assert_int_equal(weir__gate_holders(&gate, 0), 0);
-    assert_int_equal(weir__gate_holders(&gate, 64), 64);
+    assert_int_equal(holders(&gate, 0), 0);
+    assert_int_equal(holders(&gate, 64), 64);
     assert_false(weir__gate_success(&gate, SEC(2)));
 }
 
@@ -278,15 +287,37 @@ static void test_random_histories(void **state)
             assert_true(gate.open_ns >= before.open_ns);
             assert_int_equal(gate.closed_at_ns, fresh ? now_ns : before.closed_at_ns);
             assert_int_equal(changed, fresh || gate.open_ns > before.open_ns);
-            assert_int_equal(weir__gate_holders(&gate, 64), fresh ? 1 : before.window);
+            assert_int_equal(holders(&gate, 64), fresh ? 1 : before.window);
             weir__gate_success(&gate, sent_ns);
         }
     }
 }
 
+/* An answer that never comes must not hold everything back. */
+static void test_window_grows_with_time(void **state)
+{
+    (void)state;
+    struct weir__gate gate = {0};
+    struct weir__rand rand = seeded(13);
+    assert_int_equal(weir__gate_grows_ns(&gate, SEC(5)), INT64_MAX);
+    weir__gate_throttled(&gate, 1, SEC(10), SEC(1), &rand);
+    assert_int_equal(weir__gate_window(&gate, SEC(2)), 1); /* still closed */
+    assert_int_equal(weir__gate_grows_ns(&gate, SEC(2)), SEC(12));
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal(weir__gate_window(&gate, SEC(11 + i)), UINT64_C(1) << i);
+        assert_int_equal(weir__gate_window(&gate, SEC(12 + i) - 1), UINT64_C(1) << i);
+        assert_int_equal(weir__gate_grows_ns(&gate, SEC(11 + i)), SEC(12 + i));
+    }
+    assert_int_equal(weir__gate_window(&gate, SEC(43)), 0); /* no bound any more */
+    assert_int_equal(weir__gate_grows_ns(&gate, SEC(43)), INT64_MAX);
+    weir__gate_success(&gate, SEC(12));
+    assert_int_equal(weir__gate_window(&gate, SEC(13)), 8); /* both ways together */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_window_grows_with_time),
         cmocka_unit_test(test_open_from_the_start),
         cmocka_unit_test(test_server_wait_is_taken_as_it_is),
         cmocka_unit_test(test_first_closing_at_time_zero),
