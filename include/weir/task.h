@@ -54,7 +54,9 @@ extern "C" {
  *   WEIR_EINVAL   a bad option
  *   WEIR_ENOMEM, WEIR_ENOSTACK  nothing was started
  *   WEIR_EDEADLK  every task waited and nothing could have woken one; all were cancelled.
- * Ignores SIGPIPE for the process if nobody set a handler for it. */
+ * Ignores SIGPIPE for the process if nobody set a handler for it, and sets, once, a handler for
+ * SIGSEGV on a signal stack that names the task whose stack overflowed and then leaves the fault to
+ * the handler that was there before. */
 WEIR_API int weir_run(weir_task_fn fn, void *arg, const struct weir_run_opts *opts);
 
 /* A new group in *out: an owner of tasks. Free it with weir_group_free.

@@ -20,7 +20,8 @@
 #define CHUNK            ((size_t)64 << 10)
 #define HIGHEST_MAX_LINE ((size_t)1 << 30)
 /* What may stand around the text of a line: a byte order mark before it, a CR behind it. */
-#define AROUND 4
+#define AROUND      4
+#define YIELD_AFTER ((size_t)4 << 20)
 
 struct weir_jsonl {
     int fd;
@@ -31,7 +32,8 @@ struct weir_jsonl {
     size_t max_line;
     char *data;
     size_t room, start, scanned, end;
-    uint64_t number; /* lines passed */
+    size_t since_yield; /* bytes read */
+    uint64_t number;    /* lines passed */
 };
 
 static int max_line_of(const struct weir_jsonl_opts *opts, size_t *max_line)
@@ -136,6 +138,16 @@ static int make_room(weir_jsonl *reader)
     return 0;
 }
 
+/* A file that is always ready would else hold up all tasks while a long line is read or skipped. */
+static int let_others_run(weir_jsonl *reader, size_t got)
+{
+    reader->since_yield += got;
+    if (reader->since_yield < YIELD_AFTER || weir_task_self() == NULL)
+        return 0;
+    reader->since_yield = 0;
+    return weir_yield();
+}
+
 /* Reads on behind the unfinished line. Whatever it returns, nothing that was read is lost. */
 static int fill(weir_jsonl *reader)
 {
@@ -157,7 +169,7 @@ static int fill(weir_jsonl *reader)
         return got;
     reader->at_end = got == 0;
     reader->end += (size_t)got;
-    return 0;
+    return let_others_run(reader, (size_t)got);
 }
 
 /* Where the line at `start` ends: at its LF, or at the end of the input if it has none. NULL when

@@ -265,6 +265,57 @@ static int attempt_timeout_while_connecting(void *arg)
     return weir_client_free(client);
 }
 
+/* One goes ahead to a server that is not known; the others wait, and share its fate. */
+static int all_fail_with_the_one_that_went_ahead(void *arg)
+{
+    enum { MANY = 20, LIMIT_MS = 150 };
+    int fds[SCRIPT_DEAF_FDS];
+    char url[40];
+    weir_response *responses[MANY] = {NULL};
+    weir_client *client = client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = LIMIT_MS));
+    weir_group *group = rig_group();
+    (void)arg;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", script_deaf_port(fds));
+    int64_t start_ms = weir_now_ms();
+    for (size_t i = 0; i < MANY; i++)
+        weir_request_start(group, client, GET(url), &responses[i]);
+    check_int(weir_gather(group), WEIR_ECONNECT);
+    check(weir_now_ms() - start_ms < (int64_t)LIMIT_MS * MANY / 2); /* not one after the other */
+    for (size_t i = 0; i < MANY; i++) {
+        check_int(weir_response_error(responses[i]), WEIR_ECONNECT);
+        check_int(weir_response_sent(responses[i]), WEIR_SENT_NEVER);
+        check(strcmp(weir_response_error_text(responses[i]),
+                     weir_response_error_text(responses[0])) == 0);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        weir_response_free(responses[i]);
+    script_deaf_end(fds);
+    check_int(weir_group_free(group), 0);
+    return weir_client_free(client);
+}
+
+/* The one that goes ahead is cancelled: the next one takes its place. */
+static int the_one_that_went_ahead_is_cancelled(void *arg)
+{
+    int fds[SCRIPT_DEAF_FDS];
+    char url[40];
+    weir_response *first = NULL, *second = NULL;
+    weir_client *client = client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = 100));
+    weir_group *ahead = rig_group(), *behind = rig_group();
+    (void)arg;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", script_deaf_port(fds));
+    weir_request_start(ahead, client, GET(url), &first);
+    weir_request_start(behind, client, GET(url), &second);
+    check_int(weir_sleep_ms(1), 0);
+    check_int(weir_group_free(ahead), 0);
+    check_int(weir_gather(behind), WEIR_ECONNECT); /* after its own 100 ms */
+    weir_response_free(first);
+    weir_response_free(second);
+    script_deaf_end(fds);
+    check_int(weir_group_free(behind), 0);
+    return weir_client_free(client);
+}
+
 /* ---- an early answer ---- */
 
 /* The server refuses a large body before it has read it, and is gone. */
@@ -331,6 +382,8 @@ int main(void)
         REAL_TEST(never_sent_after_a_success),
         REAL_TEST(attempt_timeout),
         REAL_TEST(attempt_timeout_while_connecting),
+        REAL_TEST(all_fail_with_the_one_that_went_ahead),
+        REAL_TEST(the_one_that_went_ahead_is_cancelled),
         REAL_TEST(early_answer_to_a_large_body),
         REAL_TEST(allocations_that_fail),
     };

@@ -346,9 +346,44 @@ static void files_are_read_by_chunks(void **unused)
     assert_int_equal(weir_run(read_large_file, NULL, NULL), 0);
 }
 
+/* ---- a line without end ---- */
+
+static int reads_zeros(void *arg)
+{
+    struct weir_line line;
+    return weir_jsonl_next(arg, &line);
+}
+
+static int cancels_who_reads_zeros(void *arg)
+{
+    weir_group *group;
+    int rc = weir_group_new(&group);
+    if (rc < 0)
+        return rc;
+    weir_task *reading = weir_spawn(group, reads_zeros, arg);
+    weir_sleep_ms(1); /* ends only if the other one lets go */
+    weir_group_cancel(group);
+    rc = weir_await(reading);
+    weir_group_free(group);
+    return rc;
+}
+
+static void a_line_without_end_lets_others_run(void **state)
+{
+    weir_jsonl *reader;
+    int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(weir_jsonl_new(&reader, fd, WEIR_JSONL_OPTS(.max_line = 100)), 0);
+    assert_int_equal(weir_run(cancels_who_reads_zeros, reader, NULL), WEIR_ECANCELED);
+    weir_jsonl_free(reader);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_without_end_lets_others_run),
         cmocka_unit_test(memory_runs_out_at_every_point),
         cmocka_unit_test(reading_fails),
         cmocka_unit_test(signals_and_non_blocking_descriptors),
