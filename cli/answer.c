@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,15 @@ void answer_judge(struct answer *answer, const char *file, const struct line *li
     } else {
         judge_failure(answer, rc); /* what came of an answer before it broke off is no answer */
     }
+}
+
+void answer_add_text(struct answer *answer, const char *format, ...)
+{
+    va_list args;
+    size_t len = strlen(answer->text);
+    va_start(args, format);
+    vsnprintf(answer->text + len, sizeof answer->text - len, format, args);
+    va_end(args);
 }
 
 /* --- writing ------------------------------------------------------------------------------ */

@@ -31,6 +31,10 @@ void answer_bad_row(struct answer *answer, const char *file, const struct line *
 void answer_judge(struct answer *answer, const char *file, const struct line *line, int rc,
                   const weir_response *response);
 
+/* Adds to the message of ours. */
+void answer_add_text(struct answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Adds the output row, with its line end. */
 void answer_write(const struct answer *answer, const struct line *line, const struct row *row,
                   struct bytes *out);

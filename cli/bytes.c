@@ -19,7 +19,7 @@ bool bytes_reserve(struct bytes *bytes, size_t more)
 {
     if (more <= bytes->room - bytes->len)
         return true;
-    if (more > BYTES_MAX - bytes->len) {
+    if (more > BYTES_MAX - bytes->len) { /* room, and so len, never exceeds BYTES_MAX */
         bytes->failed = true;
         return false;
     }
@@ -29,6 +29,8 @@ bool bytes_reserve(struct bytes *bytes, size_t more)
         room = BYTES_FIRST;
     if (room < need)
         room = need;
+    if (room > BYTES_MAX)
+        room = BYTES_MAX;
     char *data = realloc(bytes->data, room);
     if (data == NULL) {
         bytes->failed = true;

@@ -2,16 +2,21 @@
 #ifndef WEIR_CLI_DEFAULTS_H
 #define WEIR_CLI_DEFAULTS_H
 
+#include <weir/client.h>
+#include <weir/jsonl.h>
+
 #define STR_(x) #x
 #define STR(x)  STR_(x)
 
-#define CONCURRENCY_DEFAULT 64
+#define CONCURRENCY_DEFAULT WEIR_CLIENT_CONCURRENCY
 #define CONCURRENCY_MAX     10000
 #define BURST_MAX           1000000000
 #define ATTEMPTS_DEFAULT    8
 #define ATTEMPTS_MAX        1000
+#define THROTTLED_MAX       1000000 /* answers of "too fast" that a row takes */
+#define SERVER_WAIT_MAX_MS  (400 * INT64_C(86400000))
 #define TIMEOUT_MAX_MS      604800000
-#define LINE_BYTES_DEFAULT  16777216
+#define LINE_BYTES_DEFAULT  WEIR_JSONL_MAX_LINE
 #define LINE_BYTES_MAX      1073741824
 
 /* After the first interrupt, what is in flight may take so long. */
@@ -20,6 +25,9 @@
 
 /* So many rows refused as unauthorised, and none that was not, end the run. */
 #define AUTH_ROWS 20
+
+/* So many rows at the beginning whose URLs are relative, without a base URL, end the run. */
+#define BASE_ROWS 20
 
 /* Headers of a row. */
 #define ROW_HEADERS_MAX 100

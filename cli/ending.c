@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "defaults.h"
@@ -10,24 +11,40 @@
 #include "run.h"
 #include "term.h"
 
+#define PLAIN_NAME_MAX 60
+
 static const char *signal_name(int number)
 {
     return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
+}
+
+/* The rows that were read and are not in the output. */
+static void describe_rest(char *dst, size_t room, uint64_t sent, uint64_t unsent)
+{
+    char sent_text[28];
+    char unsent_text[28];
+    format_count(sent_text, sent);
+    format_count(unsent_text, unsent);
+    if (sent > 0)
+        snprintf(dst, room, "; %s more may have reached the server, %s had been read but not sent",
+                 sent_text, unsent_text);
+    else if (unsent > 0)
+        snprintf(dst, room, "; %s more row%s had been read but not sent", unsent_text,
+                 unsent == 1 ? "" : "s");
+    else
+        *dst = '\0';
 }
 
 /* Rows may be done and yet not have been taken by the reader of a pipe. */
 static void say_interrupted(const struct run *run)
 {
     char rows[28];
-    char more[28];
-    char sent[28];
-    uint64_t unwritten = report_rows(&run->report) - run->output.rows;
-    complain(
-        "weir run: stopped by %s: %s holds %s rows; %s more were under way, %s of them may have "
-        "reached the server",
-        signal_name(run->signal), run->output.name, format_count(rows, run->output.rows),
-        format_count(more, run->input.rows - run->output.rows),
-        format_count(sent, run->dropped_sent + unwritten));
+    char rest[160];
+    uint64_t sent = run->dropped_sent + report_rows(&run->report) - run->output.rows;
+    uint64_t more = run->input.rows - run->output.rows;
+    describe_rest(rest, sizeof rest, sent, more > sent ? more - sent : 0);
+    complain("weir run: stopped by %s: %s holds %s rows%s", signal_name(run->signal),
+             run->output.name, format_count(rows, run->output.rows), rest);
 }
 
 /* The origin without user and password, which may stand before an @. */
@@ -52,6 +69,13 @@ static void say_refused(const struct run *run)
                  AUTH_ROWS) " rows with %d (%s): stopped; "
                             "check --api-key-env or --header",
              run->report.auth_status, run->why);
+}
+
+static int say_baseless(const struct run *run)
+{
+    return usage_error("%s:%" PRIu64 ": \"url\" is relative, as in all of the first " STR(
+                           BASE_ROWS) " rows; name their server with --base-url",
+                       run->input.name, run->first_line);
 }
 
 static int say_output_failed(const struct run *run)
@@ -79,6 +103,8 @@ static int say_stopped(const struct run *run)
     case STOP_REFUSED:
         say_refused(run);
         return EXIT_AUTH;
+    case STOP_BASELESS:
+        return say_baseless(run);
     case STOP_INPUT:
         complain("weir run: reading %s failed after %" PRIu64 " rows: stopped", run->input.name,
                  run->input.rows);
@@ -94,13 +120,54 @@ static int say_stopped(const struct run *run)
     return run->report.failed > 0 ? EXIT_ROWS_FAILED : EXIT_DONE;
 }
 
+/* --- what may help ------------------------------------------------------------------------ */
+
+static void hint_at_rate(const struct run *run)
+{
+    const char *limit = run->server_limit;
+    char told[64] = "";
+    if (run->throttled == 0)
+        return;
+    if (*limit != '\0')
+        snprintf(told, sizeof told, " (the server's x-ratelimit-limit-requests: %s)", limit);
+    if (run->options->rate > 0)
+        complain("weir run: a lower --rate than %s would avoid the \"too fast\" answers%s",
+                 run->options->rate_text, told);
+    else
+        complain("weir run: giving a --rate would avoid the \"too fast\" answers%s", told);
+}
+
+/* Whether the name can be copied into a shell, and leaves the line short. */
+static bool is_plain(const char *name)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-";
+    size_t len = strspn(name, plain);
+    return name[len] == '\0' && len <= PLAIN_NAME_MAX && *name != '-';
+}
+
+static void hint_at_failed_rows(const struct run *run)
+{
+    const struct output *output = &run->output;
+    if (run->report.failed > 0 && output->path != NULL && output->regular && output->error == 0 &&
+        is_plain(output->path))
+        complain("weir run: failed rows: jq 'select(.error != null) | .row' %s", output->path);
+}
+
+static void sum_up(const struct run *run)
+{
+    report_print(&run->report, run->input.name, run->output.name, run->throttled, run->ended_ms);
+    hint_at_rate(run);
+    hint_at_failed_rows(run);
+}
+
 int run_conclude(struct run *run)
 {
     int status = say_stopped(run);
     if (run->output.error != 0)
         status = say_output_failed(run);
-    if (run->options->progress != PROGRESS_NONE && status != EXIT_UNREACHABLE)
-        report_print(&run->report, run->input.name, run->output.name, run->throttled,
-                     run->ended_ms);
+    if (run->options->progress != PROGRESS_NONE && status != EXIT_UNREACHABLE &&
+        status != EXIT_USAGE)
+        sum_up(run);
     return status;
 }

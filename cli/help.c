@@ -16,7 +16,8 @@ static void print_where(void)
           "                      pipe or a device may be named as it is\n"
           "  --force             overwrite OUTPUT if it exists\n"
           "  --base-url URL      the server: http(s)://HOST, or with a path; row URLs such\n"
-          "                      as /v1/embeddings are appended to it\n"
+          "                      as /v1/embeddings are appended to it; a path that the\n"
+          "                      row's URL repeats, such as /v1, is not doubled\n"
           "  --api-key-env NAME  send \"Authorization: Bearer KEY\" with the key that is in\n"
           "                      the environment variable NAME; needs --base-url\n"
           "  --header 'N: V'     send this header too; may be given several times. The key\n"
@@ -34,7 +35,8 @@ static void print_how(void)
            "  --burst N           requests that may start at once after a pause (default:\n"
            "                      what 20 ms of the rate bring, at least 1); needs --rate\n",
            CONCURRENCY_MAX, CONCURRENCY_DEFAULT);
-    printf("  --max-attempts N    give a row up after N attempts, 1 to %d (default %d)\n"
+    printf("  --max-attempts N    give a row up after N attempts, 1 to %d (default %d);\n"
+           "                      answers of \"too fast\" do not count, unless N is 1\n"
            "  --timeout S         seconds: cut an attempt off after that time, and begin no\n"
            "                      further one once that much has passed since the row's\n"
            "                      first (default: none but the library's, per attempt)\n"
@@ -43,10 +45,10 @@ static void print_how(void)
            "                      default such rows ARE sent again, which suits LLM calls:\n"
            "                      they change nothing, but may be paid for twice\n",
            ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
-    printf("  --max-line-bytes N  longest line of INPUT (default %d)\n"
+    printf("  --max-line-bytes N  longest line of INPUT (default %zu)\n"
            "  --progress MODE     auto: a status line if stderr is a terminal, else a line\n"
            "                      every 30 s (default); plain: a line every 5 s; none:\n"
-           "                      errors only\n"
+           "                      nothing but fatal errors; see the exit status\n"
            "  --help              this text\n"
            "\n",
            LINE_BYTES_DEFAULT);
@@ -101,6 +103,9 @@ static void print_what_if(void)
            "time the program leaves at once. OUTPUT holds whole lines, one for each row\n"
            "that is done. A disk that gets full ends the run, with OUTPUT cut back to\n"
            "whole lines.\n"
+           "\n"
+           "Proxies are taken from the environment (http_proxy, https_proxy, ALL_PROXY,\n"
+           "no_proxy) for all servers but those on this machine (localhost, 127.*, ::1).\n"
            "\n",
            GRACE_S);
 }

@@ -1,5 +1,6 @@
 #include "http_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -34,6 +35,12 @@ bool header_same_name(const char *a, const char *b)
     return len == strcspn(b, ":") && strncasecmp(a, b, len) == 0;
 }
 
+bool header_frames_request(const char *line)
+{
+    return header_same_name(line, "Content-Length:") ||
+           header_same_name(line, "Transfer-Encoding:");
+}
+
 const char *method_find(const char *name, size_t len)
 {
     static const char *const methods[] = {"POST", "GET", "PUT", "PATCH", "DELETE", "HEAD"};
@@ -54,6 +61,34 @@ size_t url_origin_len(const char *url)
     const char *host = strstr(url, "://");
     host = host != NULL ? host + 3 : url;
     return (size_t)(host - url) + strcspn(host, "/?#");
+}
+
+static bool is_loopback(const char *url)
+{
+    const char *host = strstr(url, "://");
+    if (host == NULL)
+        return false;
+    const char *user_end = memchr(host, '@', url_origin_len(url) - (size_t)(host - url));
+    host = user_end != NULL ? user_end + 1 : host + 3;
+    size_t name_len = strcspn(host, ":/?#");
+    return (name_len == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+           strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0;
+}
+
+const char *proxy_variable(const char *url)
+{
+    static const char *const https[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+                                        NULL};
+    static const char *const http[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+    if (url == NULL || is_loopback(url))
+        return NULL;
+    for (const char *const *name = strncasecmp(url, "https", 5) == 0 ? https : http; *name != NULL;
+         name++) {
+        const char *value = getenv(*name);
+        if (value != NULL && *value != '\0')
+            return *name;
+    }
+    return NULL;
 }
 
 const char *status_meaning(int status)

@@ -21,6 +21,13 @@ bool url_is_absolute(const char *url);
 /* The length of the beginning of an absolute URL that says whom it talks to: scheme, host, port. */
 size_t url_origin_len(const char *url);
 
+/* Whether this header ("Name: value") says where a request ends: the library sets it alone. */
+bool header_frames_request(const char *line);
+
+/* The environment variable that names a proxy for this absolute URL; NULL: there is none, or the
+ * URL's host is this machine itself, to which no proxy is used. */
+const char *proxy_variable(const char *url);
+
 /* What a failure status means, in a few words (static). */
 const char *status_meaning(int status);
 

@@ -66,7 +66,11 @@ bool read_rate(const char *text, uint64_t *rate, int64_t *period_ms)
     static const struct {
         const char *unit;
         int64_t seconds;
-    } periods[] = {{"s", 1}, {"min", MINUTE_S}, {"h", HOUR_S}, {"d", DAY_S}};
+    } periods[] = {
+        {"s", 1},        {"sec", 1},           {"second", 1}, {"min", MINUTE_S},
+        {"m", MINUTE_S}, {"minute", MINUTE_S}, {"h", HOUR_S}, {"hour", HOUR_S},
+        {"d", DAY_S},    {"day", DAY_S},
+    };
     const char *slash = strchr(text, '/');
     for (size_t i = 0; slash != NULL && i < sizeof periods / sizeof periods[0]; i++) {
         uint64_t highest = (uint64_t)(PER_SECOND * periods[i].seconds);

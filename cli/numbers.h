@@ -12,7 +12,8 @@ bool read_number(const char *text, uint64_t lowest, uint64_t highest, uint64_t *
 /* Seconds with up to three decimals, more than 0 and at most highest_ms, in milliseconds. */
 bool read_seconds_ms(const char *text, int64_t highest_ms, int64_t *ms);
 
-/* "100/s", "6000/min", "20/h", "5/d": a whole number from 1 to a billion per second. */
+/* "100/s", "6000/min", "20/h", "5/d": a whole number from 1 to a billion per second.
+ * Units may be written out: sec, second, m, minute, hour, day. */
 bool read_rate(const char *text, uint64_t *rate, int64_t *period_ms);
 
 /* 1234567 as "1,234,567". buf has room for 28 bytes; returns it. */

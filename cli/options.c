@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,8 +73,13 @@ static bool take_concurrency(struct options *options, const char *text)
 
 static bool take_rate(struct options *options, const char *text)
 {
-    return read_rate(text, &options->rate, &options->period_ms) ||
-           wrong("rate", text,
+    options->rate_text = text;
+    if (read_rate(text, &options->rate, &options->period_ms))
+        return true;
+    if (strcspn(text, ".") < strcspn(text, "/"))
+        return wrong("rate", text,
+                     "a whole number; write a fraction per min or h, such as 30/min for 0.5/s");
+    return wrong("rate", text,
                  "a whole number and a unit, N/s, N/min, N/h or N/d, such as 6000/min");
 }
 
@@ -125,8 +131,22 @@ static bool take_header(struct options *options, const char *line)
     return true;
 }
 
+static bool is_variable_name(const char *name)
+{
+    if (!isalpha((unsigned char)*name) && *name != '_')
+        return false;
+    while (isalnum((unsigned char)*name) || *name == '_')
+        name++;
+    return *name == '\0';
+}
+
+/* The key itself, given by mistake, is not to be shown: not every name is repeated. */
 static bool take_api_key(struct options *options, const char *name)
 {
+    if (!is_variable_name(name)) {
+        usage_error("--api-key-env wants the NAME of an environment variable, not the key itself");
+        return false;
+    }
     const char *key = getenv(name);
     if (key == NULL || *key == '\0') {
         usage_error("--api-key-env %s: that variable is %s; export it first", name,
@@ -234,15 +254,86 @@ static bool is_consistent(const struct options *options)
     return false;
 }
 
-static void complain_of_option(int id, char **argv)
+/* --- options as they are written ---------------------------------------------------------- */
+
+/* What getopt_long has just taken, without its value if that is an argument of its own. */
+static const char *last_written(char **argv)
 {
-    const char *option = argv[optind - 1];
-    if (id == ':')
-        usage_error("option '%s' needs a value", option);
-    else if (optopt > 0 && optopt < OPT_BASE_URL)
-        usage_error("unknown option '-%c'", optopt);
+    bool value_apart = optarg != NULL && optarg == argv[optind - 1];
+    return argv[optind - (value_apart ? 2 : 1)];
+}
+
+static bool is_long(const char *written)
+{
+    return strncmp(written, "--", 2) == 0;
+}
+
+/* getopt_long takes the beginning of a name for the name: then --api-key KEY would be taken for
+ * --api-key-env, and an option of a later version would change what a script means. */
+static bool is_whole_name(const char *written)
+{
+    size_t len = strcspn(written + 2, "=");
+    for (const struct option *known = long_options; known->name != NULL; known++) {
+        if (strlen(known->name) == len && strncmp(known->name, written + 2, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The options whose names begin so, "--a or --b"; "" when there are none. */
+static void find_meant(char *dst, size_t room, const char *name, size_t len)
+{
+    size_t used = 0;
+    *dst = '\0';
+    for (const struct option *known = long_options; known->name != NULL && len > 0; known++) {
+        if (strncmp(known->name, name, len) != 0)
+            continue;
+        int put = snprintf(dst + used, room - used, "%s--%s", used > 0 ? " or " : "", known->name);
+        if (put < 0 || (size_t)put >= room - used)
+            return;
+        used += (size_t)put;
+    }
+}
+
+/* What stands behind the name may be a secret. */
+static void complain_of_name(const char *written)
+{
+    char meant[COMPLAINT_MAX / 2];
+    size_t len = strcspn(written, "=");
+    int shown = (int)(len < COMPLAINT_MAX / 4 ? len : COMPLAINT_MAX / 4);
+    find_meant(meant, sizeof meant, written + 2, len - 2);
+    if (*meant != '\0')
+        usage_error("unknown option %.*s; did you mean %s?", shown, written, meant);
     else
-        usage_error("%s option '%s'", optopt == 0 ? "unknown" : "wrong use of", option);
+        usage_error("unknown option '%.*s'", shown, written);
+}
+
+/* For a letter that is no option optind may not have moved yet; -h fails as --help=X alone. */
+static void complain_of_option(int id, const char *written)
+{
+    if (id == '?' && optopt > 0 && optopt < OPT_BASE_URL && optopt != 'h')
+        usage_error("unknown option '-%c'", optopt);
+    else if (is_long(written) && !is_whole_name(written))
+        complain_of_name(written);
+    else if (id == ':')
+        usage_error("option '%s' needs a value", written);
+    else
+        usage_error("wrong use of option '%s'", written);
+}
+
+/* The next option, as getopt_long has it; '?' when it is none, which has then been said. */
+static int next_option(int argc, char **argv)
+{
+    int index = -1;
+    int id = getopt_long(argc, argv, ":o:h", long_options, &index);
+    if (id == -1)
+        return id;
+    const char *written = last_written(argv);
+    bool cut_short = index >= 0 && is_long(written) && !is_whole_name(written);
+    if (id != ':' && id != '?' && !cut_short)
+        return id;
+    complain_of_option(id, written);
+    return '?';
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
@@ -254,16 +345,12 @@ enum options_result options_parse(struct options *options, int argc, char **argv
                                 .progress = PROGRESS_AUTO,
                                 .replay = true};
     optind = 0; /* both glibc and musl: begin afresh, and permute */
-    while ((id = getopt_long(argc, argv, ":o:h", long_options, NULL)) != -1) {
+    while ((id = next_option(argc, argv)) != -1) {
         if (id == 'h') {
             print_run_help();
             return OPTIONS_HELP;
         }
-        if (id == ':' || id == '?') {
-            complain_of_option(id, argv);
-            return OPTIONS_WRONG;
-        }
-        if (!take_option(options, id, optarg))
+        if (id == '?' || !take_option(options, id, optarg))
             return OPTIONS_WRONG;
     }
     return take_input(options, argc, argv) && is_consistent(options) ? OPTIONS_RUN : OPTIONS_WRONG;

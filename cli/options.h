@@ -11,7 +11,7 @@
 enum progress_mode {
     PROGRESS_AUTO,  /* a line that is redrawn on a terminal, else a line now and then */
     PROGRESS_PLAIN, /* lines */
-    PROGRESS_NONE,  /* errors alone */
+    PROGRESS_NONE,  /* fatal errors alone */
 };
 
 /* Texts are borrowed from the command line and the environment. */
@@ -25,7 +25,8 @@ struct options {
     uint64_t concurrency;
     uint64_t rate; /* requests per period_ms; 0: no limit */
     int64_t period_ms;
-    uint64_t burst; /* 0: the library's choice */
+    const char *rate_text; /* as it was given; NULL: no limit */
+    uint64_t burst;        /* 0: the library's choice */
     unsigned max_attempts;
     int64_t timeout_ms; /* 0: none */
     size_t max_line;    /* bytes */

@@ -18,6 +18,8 @@
 #define FLUSH_DELAY_MS 10
 /* Memory beyond this, which huge answers took, is given back. */
 #define KEPT_BYTES ((size_t)4 << 20)
+/* While more than this waits to be written, no row is added. */
+#define PENDING_BYTES ((size_t)2 << 20)
 
 /* --- opening ------------------------------------------------------------------------------ */
 
@@ -85,6 +87,7 @@ int output_open(struct output *output, const char *name, bool force, const struc
     } else {
         output->regular = S_ISREG(output->status.st_mode);
         output->stale = output->regular && !is_stdout && output->status.st_size > 0;
+        output->held = output->stale;
         return 0;
     }
     output_close(output, false);
@@ -222,8 +225,10 @@ static int write_all(struct output *output)
 {
     if (output->error != 0)
         return WEIR_EIO;
-    if (output_pending(output) == 0)
+    size_t pending = output_pending(output);
+    if (pending == 0 || (output->held && pending <= PENDING_BYTES))
         return 0;
+    output->held = false;
     int rc = drop_stale(output);
     if (rc == 0)
         rc = write_taken(output);
@@ -245,7 +250,20 @@ int output_flush(struct output *output)
     return rc;
 }
 
+void output_release(struct output *output)
+{
+    output->held = false;
+}
+
 /* --- rows --------------------------------------------------------------------------------- */
+
+int output_make_room(struct output *output)
+{
+    int rc = 0;
+    while (rc == 0 && output_pending(output) > PENDING_BYTES)
+        rc = output_flush(output);
+    return rc;
+}
 
 struct bytes *output_row_begin(struct output *output)
 {
@@ -263,7 +281,7 @@ int output_row_end(struct output *output)
     }
     if (output->error != 0)
         return WEIR_EIO;
-    if (filling->len >= FLUSH_BYTES)
+    if (filling->len >= FLUSH_BYTES && weir_semaphore_permits(output->turn) > 0)
         return output_flush(output);
     if (!output->armed) {
         output->armed = true;

@@ -22,6 +22,7 @@ struct output {
     bool regular;
     bool created;           /* by us */
     bool stale;             /* holds what --force allows to overwrite */
+    bool held;              /* nothing is overwritten yet */
     bool armed;             /* the keeper knows that there is something to write */
     int error;              /* errno of what made writing fail for good; 0: all is well */
     uint64_t rows;          /* that are written, as whole lines */
@@ -45,9 +46,18 @@ void output_close(struct output *output, bool keep);
 /* Empties a file that was created, so that output_close removes it. */
 void output_discard(struct output *output);
 
+/* The rows are worth what --force overwrites: until this is called, and no more rows wait than
+ * memory should hold, the old content stays. */
+void output_release(struct output *output);
+
 /* Inside weir_run, before the first row: 0 or a WEIR_E code; and after the last. */
 int output_start(struct output *output);
 void output_stop(struct output *output);
+
+/* To be called with a row in hand: while a slow reader leaves much to be written it takes part in
+ * the writing, so that rows pile up in their workers, whose number is bounded, and not in memory.
+ * 0, WEIR_EIO or WEIR_ECANCELED. Suspends. */
+int output_make_room(struct output *output);
 
 /* A row is built between these two, without suspending: add to what the first returns. The second
  * returns 0, WEIR_ENOMEM (the row was dropped), WEIR_EIO (output->error says why), or

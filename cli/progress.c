@@ -16,6 +16,7 @@
 #define REDRAW_MS      500
 #define PLAIN_MS       5000
 #define UNWATCHED_MS   30000
+#define GENTLE_STEP_MS 1000
 #define SMOOTHING_S    10.0 /* a change of speed shows by two thirds after this time */
 #define MS_IN_A_SECOND 1000.0
 
@@ -87,12 +88,23 @@ static void add_rows(struct text *text, const struct progress *progress, uint64_
     }
 }
 
+/* Behind a pause a few are let through, and more at least every second. In a pause that has longer
+ * to go, or that nobody is in flight in, the server's wish holds all back. */
+static bool is_gentle_start(const struct weir_limiter_stats *stats)
+{
+    return stats->holding > 0 && stats->blocked_ms <= GENTLE_STEP_MS;
+}
+
 static void add_limit(struct text *text, const struct progress *progress,
                       const struct weir_limiter_stats *stats)
 {
     char pause[48];
     switch (stats->blocked) {
     case WEIR_BLOCKED_GATE:
+        if (is_gentle_start(stats)) {
+            add(text, "; starting again gently after a pause");
+            break;
+        }
         add(text, "; limited by the server's pause, %s", format_ms(pause, stats->blocked_ms));
         break;
     case WEIR_BLOCKED_RATE:
@@ -109,7 +121,7 @@ static void add_limit(struct text *text, const struct progress *progress,
 
 static void compose(struct text *text, struct progress *progress)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     char number[28];
     uint64_t rows = report_rows(progress->report);
     weir_limiter_stats(progress->limiter, &stats);

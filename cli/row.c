@@ -70,7 +70,10 @@ static bool parse_url(struct row *row, const struct line *line, struct span url,
         if (text[0] != '/')
             return refuse(row,
                           "\"url\" is neither a path nor http(s); begin it with / or https://");
-        if (!rules->has_base_url)
+        if (text[1] == '/')
+            return refuse(row, "\"url\" begins with //; begin it with one /, or with https://");
+        row->lacks_base = !rules->has_base_url;
+        if (row->lacks_base)
             return refuse(row, "\"url\" is relative; name its server with --base-url");
     }
     row->url = text;
@@ -88,6 +91,8 @@ static bool parse_method(struct row *row, struct span method)
     if (row->method == NULL)
         return refuse(row, "unknown method %.*s; use " METHODS,
                       (int)(method.len < 24 ? method.len : 24), method.at);
+    if (row->body.at != NULL && strcmp(row->method, "HEAD") == 0)
+        return refuse(row, "HEAD with a body; remove \"body\", or use another method");
     return true;
 }
 
@@ -130,6 +135,8 @@ static bool parse_header(struct row *row, struct header_list *list, struct span 
     const char *fault = header_fault(line, len);
     if (fault != NULL)
         return refuse(row, "header %.*s %s; correct it", shown, name.at, fault);
+    if (header_frames_request(line))
+        return refuse(row, "header %.*s is for weir itself to set; remove it", shown, name.at);
     list->text = line + len + 1;
     add_header(list, line);
     return true;
@@ -199,6 +206,7 @@ bool row_parse(struct row *row, struct line *line, const struct row_rules *rules
     row->custom_id = (struct span){0};
     row->headers = NULL;
     row->owned = NULL;
+    row->lacks_base = false;
     row->fault[0] = '\0';
     if (line->too_long)
         return refuse(row, "longer than the maximum; --max-line-bytes raises it");

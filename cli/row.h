@@ -23,6 +23,7 @@ struct row {
     struct span body;           /* as it stands; .at NULL: none */
     const char *const *headers; /* "Name: value", NULL at the end; NULL: none */
     void *owned;                /* memory of the headers */
+    bool lacks_base;            /* it cannot be sent because its URL is relative to none */
     char fault[192];            /* why it cannot be sent, and what to do; "": it can */
 };
 

@@ -15,11 +15,15 @@
 #include "worker.h"
 
 /* While some rows wait for another attempt, others take their places: hence more workers than
- * requests in flight. */
-#define EXTRA_LEAST 16
-#define EXTRA_MOST  1024
-/* Files that are open besides the connections. */
-#define OTHER_FILES 64
+ * requests in flight. One place is for the row that is the next to be sent. */
+#define EXTRA_PLACES 1
+#define EXTRA_LEAST  16
+#define EXTRA_MOST   1024
+/* Files that are open besides the connections, at least. For a while a connection may take two: to
+ * look a name up, or to try both address families. */
+#define OTHER_FILES       64
+#define FILES_PER_REQUEST 2
+#define MORE_FILES        256
 
 /* --- making ready ------------------------------------------------------------------------- */
 
@@ -35,20 +39,27 @@ static const char *content_type(const struct options *options)
     return ours;
 }
 
+/* The limit is raised to what is wanted, or as far as it goes. */
 static int raise_file_limit(const struct options *options)
 {
     struct rlimit limit;
-    rlim_t need = (rlim_t)options->concurrency + OTHER_FILES;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+    rlim_t least = (rlim_t)options->concurrency + OTHER_FILES;
+    rlim_t wanted = (rlim_t)options->concurrency * FILES_PER_REQUEST + MORE_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return 0;
-    if (limit.rlim_max < need)
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (limit.rlim_cur < least)
         return usage_error("--concurrency %" PRIu64 " needs %ju open files, and %ju are allowed; "
                            "lower it or see 'ulimit -Hn'",
-                           options->concurrency, (uintmax_t)need, (uintmax_t)limit.rlim_max);
-    limit.rlim_cur = need;
+                           options->concurrency, (uintmax_t)least, (uintmax_t)limit.rlim_max);
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         return usage_error("--concurrency %" PRIu64 " needs %ju open files; see 'ulimit -n'",
-                           options->concurrency, (uintmax_t)need);
+                           options->concurrency, (uintmax_t)wanted);
+    if (limit.rlim_cur < wanted)
+        complain("weir run: %ju open files are allowed, and --concurrency %" PRIu64
+                 " may need up to %ju: connections may fail and be tried again; lower it or see "
+                 "'ulimit -Hn'",
+                 (uintmax_t)limit.rlim_cur, options->concurrency, (uintmax_t)wanted);
     return 0;
 }
 
@@ -58,7 +69,7 @@ static int internal_error(int rc)
     return EXIT_INTERNAL;
 }
 
-static int make_client(struct run *run)
+static int make_limiter(struct run *run)
 {
     const struct options *options = run->options;
     int rc =
@@ -66,21 +77,53 @@ static int make_client(struct run *run)
                          WEIR_LIMITER_OPTS(.rate = options->rate, .period_ms = options->period_ms,
                                            .burst = options->burst,
                                            .concurrency = options->concurrency));
-    if (rc < 0)
-        return internal_error(rc);
+    if (rc == WEIR_EINVAL) /* each is right for itself */
+        return usage_error("--burst %" PRIu64 " would take longer than a century to come back at "
+                           "this --rate; lower it or raise the rate",
+                           options->burst);
+    return rc < 0 ? internal_error(rc) : 0;
+}
+
+static int complain_of_base_url(const char *url)
+{
+    size_t origin_len = url_origin_len(url);
+    if (memchr(url, '@', origin_len) != NULL)
+        return usage_error("--base-url holds a user name; leave it out and send it by --header "
+                           "'Authorization: Basic ...'");
+    if (strpbrk(url, "?#") != NULL)
+        return usage_error("--base-url holds a ? or #; leave out what begins there");
+    return usage_error("--base-url is no valid URL; write http://HOST or https://HOST/PATH");
+}
+
+static int complain_of_headers(const struct options *options)
+{
+    for (size_t i = 0; i < options->header_count; i++) {
+        const char *line = options->headers[i];
+        if (header_frames_request(line))
+            return usage_error("--header '%.*s...' is for weir itself to set; leave it out",
+                               (int)strcspn(line, ":"), line);
+    }
+    return usage_error("a --header is not valid; write --header 'Name: value'");
+}
+
+static int make_client(struct run *run)
+{
+    const struct options *options = run->options;
     const struct weir_retry_opts *retry =
-        WEIR_RETRY_OPTS(.max_attempts = options->max_attempts,
-                        .max_elapsed_ms = options->timeout_ms, .retry_if = worker_retry_if,
+        WEIR_RETRY_OPTS(.max_attempts = options->max_attempts, .max_throttled = THROTTLED_MAX,
+                        .max_elapsed_ms = options->timeout_ms,
+                        .server_wait_max_ms = SERVER_WAIT_MAX_MS, .retry_if = worker_retry_if,
                         .retry_if_arg = run);
-    rc = weir_client_new(&run->client, WEIR_CLIENT_OPTS(.base_url = options->base_url,
-                                                        .headers = options->headers,
-                                                        .bearer_token = options->api_key,
-                                                        .limiter = run->limiter, .retry = retry,
-                                                        .attempt_timeout_ms = options->timeout_ms));
+    int rc =
+        weir_client_new(&run->client,
+                        WEIR_CLIENT_OPTS(.base_url = options->base_url, .headers = options->headers,
+                                         .bearer_token = options->api_key, .limiter = run->limiter,
+                                         .retry = retry,
+                                         .attempt_timeout_ms = options->timeout_ms));
     if (rc == WEIR_EURL)
-        return usage_error("--base-url is no valid URL; write http://HOST or https://HOST/PATH");
+        return complain_of_base_url(options->base_url);
     if (rc == WEIR_EHEADER)
-        return usage_error("a --header is not valid; write --header 'Name: value'");
+        return complain_of_headers(options);
     if (rc == WEIR_EINVAL) /* the one contradiction that the options' own checks leave */
         return usage_error("--api-key-env and --header Authorization give two keys; leave one out");
     return rc < 0 ? internal_error(rc) : 0;
@@ -97,12 +140,16 @@ static int make_parts(struct run *run)
     if (rc == 0)
         rc = output_start(&run->output);
     if (rc == 0)
+        rc = weir_semaphore_new(&run->places, options->concurrency + EXTRA_PLACES);
+    if (rc == 0)
         rc = weir_group_new(&run->workers);
     if (rc == 0)
         rc = weir_group_new(&run->helpers);
     if (rc < 0)
         return internal_error(rc);
-    int status = make_client(run);
+    int status = make_limiter(run);
+    if (status == 0)
+        status = make_client(run);
     run->progress =
         (struct progress){.input = &run->input, .report = &run->report, .limiter = run->limiter};
     progress_init(&run->progress, options->progress, run->output.path == NULL);
@@ -113,6 +160,7 @@ static void free_parts(struct run *run)
 {
     weir_group_free(run->helpers);
     weir_group_free(run->workers);
+    weir_semaphore_free(run->places);
     weir_client_free(run->client);
     weir_limiter_free(run->limiter);
     input_stop(&run->input);
@@ -159,6 +207,7 @@ static size_t count_workers(const struct options *options)
 static void write_the_rest(struct run *run)
 {
     run->flushing = true;
+    output_release(&run->output);
     weir_task *task = weir_spawn(run->workers, flush_task, run);
     run_fail(run, task != NULL ? weir_await(task) : WEIR_ENOMEM);
     run->flushing = false;
@@ -184,15 +233,22 @@ static int run_workers(struct run *run)
     return rc;
 }
 
+/* Nothing was sent: what the output may hold says at most that some rows are bad. */
+static bool is_discarded(const struct run *run)
+{
+    return (run->stop == STOP_UNREACHABLE || run->stop == STOP_BASELESS) &&
+           run->report.attempts == 0;
+}
+
 static void run_tasks(struct run *run)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     weir_spawn(run->helpers, signals_task, run);
     weir_spawn(run->helpers, show_task, run);
     weir_spawn(run->helpers, keep_task, run);
     run->report.began_ms = weir_now_ms();
     run_fail(run, run_workers(run));
-    if (run->output.error == 0 && run->stop != STOP_UNREACHABLE)
+    if (run->output.error == 0 && !is_discarded(run))
         write_the_rest(run);
     weir_limiter_stats(run->limiter, &stats);
     run->throttled = stats.throttled;
@@ -219,8 +275,8 @@ static int run_with_files(struct run *run)
     signals_end();
     if (status < 0)
         status = internal_error(status);
-    if (run->stop == STOP_UNREACHABLE && run->report.attempts == 0)
-        output_discard(&run->output); /* at most, it says that some rows are bad */
+    if (is_discarded(run))
+        output_discard(&run->output);
     output_close(&run->output, status == 0 && run->stop == STOP_NOT);
     return status != 0 ? status : run_conclude(run);
 }

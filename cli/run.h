@@ -8,6 +8,7 @@
 
 #include <weir/client.h>
 #include <weir/limiter.h>
+#include <weir/sync.h>
 #include <weir/task.h>
 
 #include "input.h"
@@ -23,6 +24,7 @@ enum stop {
     STOP_SIGNAL,
     STOP_UNREACHABLE, /* the server could not be connected to before it ever answered */
     STOP_REFUSED,     /* the server does not accept the key */
+    STOP_BASELESS,    /* the first rows' URLs are relative, and there is no base URL */
     STOP_INPUT,       /* reading failed */
     STOP_OUTPUT,      /* writing failed */
     STOP_INTERNAL,    /* run->error says what */
@@ -38,10 +40,15 @@ struct run {
     weir_limiter *limiter;
     weir_client *client;
     weir_group *workers;
-    weir_group *helpers; /* signals, progress, the output's keeper */
-    char *origin;        /* scheme, host and port that rows go to: the base URL's or the first
-                            row's; NULL before */
-    bool answered;       /* that server, or another, has answered something */
+    weir_semaphore *places; /* of rows that are on their first attempt, or hold its answer */
+    weir_group *helpers;    /* signals, progress, the output's keeper */
+    char *origin;           /* scheme, host and port that rows go to: the base URL's or the first
+                               row's; NULL before */
+    bool answered;          /* that server, or another, has answered something */
+    bool sending;           /* some row could be sent */
+    unsigned baseless;      /* of the first BASE_ROWS rows, how many lack a base URL */
+    uint64_t first_line;    /* the number of the first one's line */
+    char server_limit[16];  /* x-ratelimit-limit-requests of an answer, digits; "": not known */
     enum stop stop;
     int signal;    /* that stopped the run */
     int error;     /* WEIR_E code of STOP_INTERNAL */

@@ -22,7 +22,7 @@ static const int stopping_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static size_t in_flight(const struct run *run)
 {
-    struct weir_limiter_stats stats;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
     weir_limiter_stats(run->limiter, &stats);
     return stats.holding;
 }

@@ -1,19 +1,12 @@
 """`weir run` when servers refuse, fail or are not there."""
 
 import json
-import socket
 import threading
 import time
 import unittest
 
 import weir_run
-from weir_run import answer
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from weir_run import answer, free_port
 
 
 class Statuses(weir_run.Case):

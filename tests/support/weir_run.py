@@ -22,6 +22,13 @@ def default_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
+def free_port():
+    """Of this machine, where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def rows_of(data):
     """Output as a list of rows; fails when a line is torn or is no JSON."""
     if isinstance(data, bytes):
