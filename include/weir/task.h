@@ -38,7 +38,38 @@ struct weir_run_opts {
                            clock, a constant on the virtual one */
     uint32_t stack_kib; /* stack of each task in KiB, rounded up to a power of two,
                            16 .. 65536; 0: 64 (256 under AddressSanitizer) */
-    uint32_t reserved;  /* leave 0 */
+    int shuffle;        /* nonzero: ready tasks run in an order drawn from the seed, not first come
+                           first served: a test meets orders that a real run meets rarely */
+};
+
+struct weir_group_opts {
+    size_t size;        /* set by WEIR_GROUP_OPTS */
+    int fail_fast;      /* nonzero: the first task that fails (other than by WEIR_ECANCELED) cancels
+                           the others, and no more can be spawned, as asyncio.TaskGroup; 0: all
+                           run to their end, as gather with return_exceptions */
+    uint32_t stack_kib; /* as weir_run_opts, for the tasks of this group; 0: the runtime's */
+    size_t max_live;    /* unfinished tasks at most; weir_spawn suspends meanwhile; 0: no bound */
+};
+#define WEIR_GROUP_OPTS(...)                                                                       \
+    (&(struct weir_group_opts){.size = sizeof(struct weir_group_opts), __VA_ARGS__})
+
+/* What weir_wait waits for. */
+enum weir_wait_for {
+    WEIR_WAIT_ALL = 0,
+    WEIR_WAIT_FIRST_COMPLETED,
+    WEIR_WAIT_FIRST_FAILED, /* or all; a cancelled task has not failed */
+};
+#define WEIR_FOREVER INT64_C(-1)
+
+struct weir_runtime_stats {
+    size_t tasks;       /* that have not ended */
+    size_t ready;       /* of those, waiting for the processor */
+    size_t stacks;      /* in use */
+    size_t stacks_kept; /* free and ready for the next task */
+    size_t stack_bytes; /* address space of all stacks; resident are the pages that were used */
+    uint64_t spawned;   /* tasks since the start */
+    uint64_t switches;  /* from one stack to another */
+    uint64_t turns;     /* looks at I/O and timers */
 };
 #define WEIR_RUN_OPTS(...)                                                                         \
     (&(struct weir_run_opts){.size = sizeof(struct weir_run_opts), __VA_ARGS__})
@@ -59,9 +90,9 @@ extern "C" {
  * the handler that was there before. */
 WEIR_API int weir_run(weir_task_fn fn, void *arg, const struct weir_run_opts *opts);
 
-/* A new group in *out: an owner of tasks. Free it with weir_group_free.
- * Errors: WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
-WEIR_API int weir_group_new(weir_group **out);
+/* A new group in *out: an owner of tasks. opts may be NULL. Free it with weir_group_free.
+ * Errors: WEIR_EINVAL, WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
+WEIR_API int weir_group_new(weir_group **out, const struct weir_group_opts *opts);
 
 /* Cancels what still runs in the group, waits for it, frees the group and all its task handles.
  * Suspends while a task still runs or somebody is inside a call that waits on it, and goes on
@@ -72,9 +103,10 @@ WEIR_API int weir_group_free(weir_group *group);
 
 /* Starts fn(arg) as a task of the group; it first runs after the caller suspends, in the order of
  * spawning. The name, shown in diagnostics, is the text of fn. Returns a handle that the group owns
- * and that is valid until the group or the task is freed; or NULL when memory is out or the group
- * is being freed, which the group remembers: weir_gather then returns the error, so that loops
- * need not check each call. Does not suspend. */
+ * and that is valid until the group or the task is freed; or NULL when memory is out, the group is
+ * being freed, or the caller was cancelled while it waited, which the group remembers: weir_gather
+ * then returns the error, so that loops need not check each call. Suspends only while the group has
+ * max_live unfinished tasks. */
 #define weir_spawn(group, fn, arg) weir_spawn_named((group), (fn), (arg), #fn)
 
 /* As weir_spawn with a name of your own, which must live as long as the task. */
@@ -94,6 +126,16 @@ WEIR_API int weir_gather(weir_group *group);
  * the tasks: weir_group_cancel or weir_group_free ends them. */
 WEIR_API weir_task *weir_as_completed(weir_group *group);
 
+/* Waits for tasks of the group, at most timeout_ms (WEIR_FOREVER:
+ * without end; 0 looks and does not wait). Running out of time is no error and cancels nothing.
+ * Returns how many tasks of the group have ended (weir_task_ended tells which), or WEIR_ECANCELED
+ * when the caller is cancelled, WEIR_EDEADLK from a task of this group. Suspends. */
+WEIR_API int weir_wait(weir_group *group, enum weir_wait_for what, int64_t timeout_ms);
+
+/* Cancels one task, without waiting: its waits return WEIR_ECANCELED from now on. If it has not
+ * started yet it never runs. Nothing happens to one that has ended. A task may cancel itself. */
+WEIR_API void weir_task_cancel(weir_task *task);
+
 /* Cancels every unfinished task of the group, without waiting. A task that has not started yet
  * never runs and ends with WEIR_ECANCELED. */
 WEIR_API void weir_group_cancel(weir_group *group);
@@ -106,6 +148,14 @@ WEIR_API weir_task *weir_task_next(const weir_task *task);
  * WEIR_ECANCELED also when the caller is cancelled (the awaited task goes on), WEIR_EDEADLK when
  * a task awaits itself. Suspends unless the task has ended. */
 WEIR_API int weir_await(weir_task *task);
+
+/* 1 once the task has ended, else 0. */
+WEIR_API int weir_task_ended(const weir_task *task);
+
+/* A pointer that the calling task leaves for those who look at its handle, and that pointer; NULL
+ * before. The runtime never frees it. */
+WEIR_API void weir_task_set_result(void *result);
+WEIR_API void *weir_task_result(const weir_task *task);
 
 /* What the task's function returned, or WEIR_ECANCELED, WEIR_ENOSTACK, WEIR_ENOMEM if it never ran;
  * WEIR_EBUSY while it has not ended. */
@@ -122,6 +172,10 @@ WEIR_API weir_task *weir_task_self(void);
 
 /* Lets every other ready task run once. Returns 0, WEIR_ECANCELED or WEIR_ENORUNTIME. Suspends. */
 WEIR_API int weir_yield(void);
+
+/* For long computations: WEIR_ECANCELED when the calling task is cancelled, else 0. Suspends, as
+ * weir_yield, only when the task has had the processor for a millisecond. WEIR_ENORUNTIME. */
+WEIR_API int weir_checkpoint(void);
 
 /* Suspends for ms milliseconds; 0 or less is weir_yield. Returns 0, WEIR_ECANCELED or
  * WEIR_ENORUNTIME. */
@@ -156,6 +210,16 @@ typedef struct weir_deadline {
  */
 WEIR_API void weir_deadline_begin_ms(weir_deadline *scope, int64_t ms);
 
+/* As weir_deadline_begin_ms for a point of time on the clock of weir_now_ms. */
+WEIR_API void weir_deadline_begin_at_ms(weir_deadline *scope, int64_t when_ms);
+
+/* Moves the end of an open scope of the calling task to ms from now. A scope that has passed stays
+ * so: WEIR_ETIMEDOUT; else 0. */
+WEIR_API int weir_deadline_reset_ms(weir_deadline *scope, int64_t ms);
+
+/* 1 when the scope's own time has passed. */
+WEIR_API int weir_deadline_passed(const weir_deadline *scope);
+
 /* Ends the scope. rc is what the work inside returned, and is returned again, with one exception:
  * WEIR_ECANCELED becomes WEIR_ETIMEDOUT when it was this scope's own deadline that passed and the
  * task was not also cancelled from outside (as asyncio.timeout). */
@@ -164,6 +228,17 @@ WEIR_API int weir_deadline_end(weir_deadline *scope, int rc);
 /* Milliseconds, rounded up, until the nearest deadline of the calling task; 0 when one has passed,
  * INT64_MAX when there is none. */
 WEIR_API int64_t weir_deadline_left_ms(void);
+
+/* Inside the scope neither a cancel of the task nor a deadline from outside the scope ends a wait:
+ * for what must be finished, such as giving something back over the network. Not for ever: limit_ms
+ * (> 0) bounds it as a deadline of its own. End it with weir_deadline_end, which turns
+ * WEIR_ECANCELED into WEIR_ETIMEDOUT when the limit passed; a cancel that came meanwhile is seen at
+ * the next wait after it. (asyncio.shield keeps an awaited task from its awaiter's cancel; here
+ * weir_await never cancels what it awaits.) */
+WEIR_API void weir_shield_begin_ms(weir_deadline *scope, int64_t limit_ms);
+
+/* Fills *stats with figures of this thread's runtime: 0, or WEIR_ENORUNTIME. */
+WEIR_API int weir_runtime_stats(struct weir_runtime_stats *stats);
 
 #ifdef __cplusplus
 }

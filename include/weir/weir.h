@@ -4,11 +4,14 @@
 #define WEIR_WEIR_H
 
 #include <weir/client.h>
+#include <weir/embed.h>
 #include <weir/err.h>
 #include <weir/http.h>
 #include <weir/io.h>
 #include <weir/jsonl.h>
 #include <weir/limiter.h>
+#include <weir/map.h>
+#include <weir/offload.h>
 #include <weir/retry.h>
 #include <weir/sync.h>
 #include <weir/task.h>

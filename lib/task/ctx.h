@@ -4,6 +4,7 @@
 #define WEIR_TASK_CTX_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(WEIR_UCONTEXT)
 #include <ucontext.h>
@@ -19,6 +20,17 @@ struct weir__ctx {
 /* Prepares *ctx so that the first switch to it calls entry(arg) on the given stack. entry must not
  * return. top is 16-byte aligned. */
 void weir__ctx_make(struct weir__ctx *ctx, void *low, void *top, void (*entry)(void *), void *arg);
+
+/* Asks the processor to fetch what a switch to *ctx will read. */
+static inline void weir__ctx_fetch(const struct weir__ctx *ctx)
+{
+#if defined(WEIR_UCONTEXT)
+    __builtin_prefetch(ctx);
+#else
+    __builtin_prefetch(ctx->sp);
+    __builtin_prefetch((const void *)((uintptr_t)ctx->sp + 64)); /* may be NULL: not yet started */
+#endif
+}
 
 /* Saves the running context in *from and goes on in *to. */
 void weir__ctx_switch(struct weir__ctx *from, struct weir__ctx *to);

@@ -1,17 +1,17 @@
-/* Deadline scopes: a chain per task, innermost first, each with a timer. */
+/* Deadline scopes: a chain per task, innermost first. A scope holds no timer: its memory is the
+ * user's, and may be gone when a task returns and has forgotten to end it. A wait inside of scopes
+ * brings a timer of its own for the nearest of them (weir__park). */
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "task/sched.h"
 
 struct weir__deadline {
-    struct weir__timer timer;
     weir_task *task;
     struct weir__deadline *outer;
     int64_t when_ns;
-    bool passed;
+    bool passed; /* was seen to have passed: it stays so */
+    bool shield; /* hides what comes from outside */
 };
 
 static_assert(sizeof(struct weir__deadline) <= sizeof(weir_deadline),
@@ -22,66 +22,97 @@ static struct weir__deadline *inner(weir_deadline *scope)
     return (struct weir__deadline *)(void *)scope;
 }
 
-static void pass(struct weir__deadline *deadline)
+bool weir__cancel_reaches(const weir_task *task)
 {
-    deadline->passed = true;
-    deadline->task->expired++;
-    weir__task_interrupt(deadline->task);
+    for (const struct weir__deadline *d = task->deadlines; d != NULL; d = d->outer) {
+        if (d->shield)
+            return false;
+    }
+    return true;
 }
 
-static void time_came(struct weir__timer *timer)
+static bool has_passed(struct weir__deadline *deadline, int64_t now_ns)
 {
-    pass(WEIR__CONTAINER(timer, struct weir__deadline, timer));
+    deadline->passed = deadline->passed || deadline->when_ns <= now_ns;
+    return deadline->passed;
 }
 
-bool weir__deadlines_pass(weir_task *task)
+bool weir__scopes_cancel(weir_task *task)
 {
     int64_t now_ns = weir__now_ns(task->rt);
     for (struct weir__deadline *d = task->deadlines; d != NULL; d = d->outer) {
-        if (d->passed || d->when_ns > now_ns)
-            continue;
-        weir__timer_stop(&task->rt->timers, &d->timer);
-        pass(d);
+        if (has_passed(d, now_ns))
+            return true;
+        if (d->shield)
+            return false;
     }
-    return task->expired > 0;
+    return task->cancelled;
+}
+
+static void begin(weir_deadline *scope, int64_t when_ns, bool shield)
+{
+    weir_task *task = weir__rt()->current;
+    struct weir__deadline *deadline = inner(scope);
+    *deadline = (struct weir__deadline){.task = task,
+                                        .outer = task->deadlines,
+                                        .when_ns = when_ns,
+                                        .shield = shield};
+    task->deadlines = deadline;
+}
+
+static int64_t from_now_ns(int64_t ms)
+{
+    return weir__ns_add(weir_now_ns(), weir__ms_to_ns(ms > 0 ? ms : 0));
 }
 
 void weir_deadline_begin_ms(weir_deadline *scope, int64_t ms)
 {
+    begin(scope, from_now_ns(ms), false);
+}
+
+void weir_deadline_begin_at_ms(weir_deadline *scope, int64_t when_ms)
+{
+    begin(scope, weir__ms_to_ns(when_ms > 0 ? when_ms : 0), false);
+}
+
+void weir_shield_begin_ms(weir_deadline *scope, int64_t limit_ms)
+{
+    begin(scope, from_now_ns(limit_ms), true);
+}
+
+int weir_deadline_reset_ms(weir_deadline *scope, int64_t ms)
+{
     struct weir__deadline *deadline = inner(scope);
-    struct weir__rt *rt = weir__rt();
-    weir_task *task = rt->current;
-    *deadline = (struct weir__deadline){.task = task, .outer = task->deadlines};
-    task->deadlines = deadline;
-    weir__timer_init(&deadline->timer, time_came);
-    deadline->when_ns = weir__ns_add(weir__now_ns(rt), weir__ms_to_ns(ms > 0 ? ms : 0));
-    if (ms <= 0)
-        pass(deadline);
-    else
-        weir__timer_start(&rt->timers, &deadline->timer, deadline->when_ns);
+    if (has_passed(deadline, weir_now_ns()))
+        return WEIR_ETIMEDOUT;
+    deadline->when_ns = from_now_ns(ms);
+    return 0;
+}
+
+int weir_deadline_passed(const weir_deadline *scope)
+{
+    const struct weir__deadline *deadline = (const void *)scope;
+    return deadline->passed || deadline->when_ns <= weir_now_ns();
+}
+
+/* A cancel of the task that reached the scope is why its waits were cancelled, whatever the time.
+ */
+static bool cancelled_from_outside(const struct weir__deadline *deadline)
+{
+    for (const struct weir__deadline *d = deadline; d != NULL; d = d->outer) {
+        if (d->shield)
+            return false;
+    }
+    return deadline->task->cancelled;
 }
 
 int weir_deadline_end(weir_deadline *scope, int rc)
 {
     struct weir__deadline *deadline = inner(scope);
-    weir_task *task = deadline->task;
-    weir__timer_stop(&task->rt->timers, &deadline->timer);
-    task->deadlines = deadline->outer;
-    if (!deadline->passed)
+    deadline->task->deadlines = deadline->outer;
+    if (rc != WEIR_ECANCELED || cancelled_from_outside(deadline))
         return rc;
-    task->expired--;
-    return rc == WEIR_ECANCELED && !task->cancelled ? WEIR_ETIMEDOUT : rc;
-}
-
-void weir__deadlines_check(const weir_task *task)
-{
-    if (task->deadlines == NULL)
-        return;
-    fprintf(stderr,
-            "weir: task '%s' (#%llu) returned inside of a deadline scope, whose timer lies on its "
-            "stack; each weir_deadline_begin_ms needs its weir_deadline_end\n",
-            task->name, (unsigned long long)task->id);
-    abort(); /* the timer's memory is gone: to go on would be to corrupt memory */
+    return has_passed(deadline, weir_now_ns()) ? WEIR_ETIMEDOUT : rc;
 }
 
 int64_t weir__deadline_ns(const weir_task *task)
@@ -90,6 +121,8 @@ int64_t weir__deadline_ns(const weir_task *task)
     for (const struct weir__deadline *d = task->deadlines; d != NULL; d = d->outer) {
         if (d->when_ns < nearest_ns)
             nearest_ns = d->when_ns;
+        if (d->shield)
+            break;
     }
     return nearest_ns;
 }

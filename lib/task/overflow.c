@@ -17,12 +17,21 @@ static struct sigaction previous;
 static void say(const weir_task *task)
 {
     char text[256];
-    int len = snprintf(text, sizeof text,
-                       "weir: stack overflow in task '%s' (#%llu): its stack of %zu KiB is full; "
-                       "raise stack_kib of weir_run, or keep large arrays off the stack\n",
-                       task->name, (unsigned long long)task->id, task->rt->stacks.stride / 1024);
+    int len = snprintf(
+        text, sizeof text,
+        "weir: stack overflow in task '%s' (#%llu): its stack of %zu KiB is full; "
+        "raise stack_kib of its group or of weir_run, or keep large arrays off the stack\n",
+        task->name, (unsigned long long)task->id, task->group->stacks->stride / 1024);
     if (len > 0 && write(STDERR_FILENO, text, (size_t)len) < 0)
         return; /* nowhere left to say it */
+}
+
+static weir_task *task_at(struct weir__rt *rt, const void *addr)
+{
+    weir_task *task = NULL;
+    for (int i = 0; i < WEIR__STACK_CLASSES && task == NULL; i++)
+        task = weir__stacks_owner(&rt->stacks[i], addr);
+    return task;
 }
 
 static void on_fault(int signum, siginfo_t *info, void *context)
@@ -30,7 +39,7 @@ static void on_fault(int signum, siginfo_t *info, void *context)
     (void)context;
     struct weir__rt *rt = weir__rt();
     bool sent = info->si_code <= 0; /* by kill: there is no address */
-    weir_task *task = rt != NULL && !sent ? weir__stacks_owner(&rt->stacks, info->si_addr) : NULL;
+    weir_task *task = rt != NULL && !sent ? task_at(rt, info->si_addr) : NULL;
     if (task != NULL)
         say(task);
     /* The instruction runs again and faults for whoever was here before us: a debugger, a

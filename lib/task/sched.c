@@ -4,9 +4,14 @@
 
 #include "base/mem.h"
 
-/* Tasks that run before I/O and timers are looked at, so that tasks that only yield cannot starve
- * them. */
+/* A turn of tasks ends after so many resumes, too. */
 enum { RESUMES_PER_TURN = 256 };
+
+/* The clock is looked at after so many resumes at most, and as often as every one when tasks
+ * compute for long. */
+enum { RESUMES_PER_LOOK = 32 };
+
+enum { SHUFFLE_AMONG = 16 };
 
 static _Thread_local struct weir__rt *this_rt;
 
@@ -28,6 +33,7 @@ static void switch_to_task(struct weir__rt *rt, struct weir__ctx *from, struct w
     void *fake = NULL;
     rt->current = to;
     rt->left = fiber;
+    rt->switches++;
     weir__fiber_leave(&fake, &to->fiber);
     weir__ctx_switch(from, &to->ctx);
     arrived(rt, fake);
@@ -60,7 +66,7 @@ static void task_entry(void *arg)
     struct weir__rt *rt = task->rt;
     arrived(rt, NULL);
     int status = task->fn(task->arg);
-    weir__deadlines_check(task);
+    task->deadlines = NULL; /* scopes that were left open are gone with the stack */
     rt->ended = task;
     end_task(task, status);
     switch_to_thread(rt, task, true);
@@ -74,7 +80,7 @@ static void reap(struct weir__rt *rt)
         return;
     rt->ended = NULL;
     weir__fiber_free(&task->fiber);
-    weir__stack_put(&rt->stacks, &task->stack);
+    weir__stack_put(task->group->stacks, &task->stack);
 }
 
 /* ---- the ready queue ---- */
@@ -87,20 +93,46 @@ void weir__task_ready(weir_task *task)
     rt->ready_tail = &task->ready_next;
 }
 
-static weir_task *pop_ready(struct weir__rt *rt)
+/* The place in the queue of the task that comes next. */
+static weir_task **next_place(struct weir__rt *rt)
 {
-    weir_task *task = rt->ready_head;
-    rt->ready_head = task->ready_next;
-    if (rt->ready_head == NULL)
-        rt->ready_tail = &rt->ready_head;
+    weir_task **place = &rt->ready_head;
+    if (!rt->shuffle)
+        return place;
+    int64_t skip = weir__rand_upto(&rt->rand, SHUFFLE_AMONG - 1);
+    while (skip-- > 0 && (*place)->ready_next != NULL)
+        place = &(*place)->ready_next;
+    return place;
+}
+
+static weir_task *pop_ready(struct weir__rt *rt, weir_task **place)
+{
+    weir_task *task = *place;
+    *place = task->ready_next;
+    if (task->ready_next == NULL)
+        rt->ready_tail = place;
     return task;
 }
 
-/* A task gets its stack when it first runs: one that waits for its turn costs its block alone. */
-static bool start_task(struct weir__rt *rt, weir_task *task)
+/* With many tasks each switch waits for memory: the block of the next but one and the stack of the
+ * next one are asked for now. */
+static void fetch_ahead(const struct weir__rt *rt)
 {
-    int rc = task->cancelled ? WEIR_ECANCELED : weir__stack_get(&rt->stacks, &task->stack, task);
+    const weir_task *next = rt->ready_head;
+    if (next == NULL)
+        return;
+    weir__ctx_fetch(&next->ctx);
+    __builtin_prefetch(next->ready_next);
+}
+
+/* A task gets its stack when it first runs: one that waits for its turn costs its block alone. */
+static bool start_task(weir_task *task)
+{
+    int rc = WEIR_ECANCELED;
+    if (!task->cancelled)
+        rc = weir__stack_get(task->group->stacks, &task->stack, task);
     if (rc < 0) {
+        task->status = rc;
         if (task->unstarted != NULL)
             task->unstarted(task);
         end_task(task, rc);
@@ -113,33 +145,83 @@ static bool start_task(struct weir__rt *rt, weir_task *task)
     return true;
 }
 
+static void begin_turn(struct weir__rt *rt)
+{
+    rt->turns++;
+    rt->turn_ns = rt->look_ns = weir__now_ns(rt);
+    rt->budget = RESUMES_PER_TURN;
+    rt->look_in = rt->looked_after + 1; /* a look comes before a resume; the last turn showed after
+                                           how many */
+}
+
+static void look_at_clock(struct weir__rt *rt)
+{
+    int64_t now_ns = weir__now_ns(rt);
+    int64_t each_ns = (now_ns - rt->look_ns) / rt->looked_after + 1;
+    int64_t fit = WEIR__TURN_NS / 4 / each_ns;
+    unsigned most = 2 * rt->looked_after; /* one short resume says little about the next ones */
+    if (most > RESUMES_PER_LOOK)
+        most = RESUMES_PER_LOOK;
+    rt->looked_after = fit < 1 ? 1 : fit < most ? (unsigned)fit : most;
+    rt->look_in = rt->looked_after;
+    rt->look_ns = now_ns;
+    if (now_ns - rt->turn_ns >= WEIR__TURN_NS)
+        rt->budget = 0;
+}
+
+/* Whether one more task may run in this turn. */
+static bool spend(struct weir__rt *rt)
+{
+    if (rt->budget == 0)
+        return false;
+    if (--rt->look_in == 0)
+        look_at_clock(rt);
+    if (rt->budget == 0)
+        return false;
+    rt->budget--;
+    return true;
+}
+
+/* Now and then, when there is nothing else to do. Needs are taken over the time between: a burst
+ * that comes again finds its stacks warm. */
+static void trim(struct weir__rt *rt)
+{
+    enum { TRIM_EVERY_NS = 1000000000 };
+    if (rt->turn_ns - rt->trimmed_ns < TRIM_EVERY_NS)
+        return;
+    rt->trimmed_ns = rt->turn_ns;
+    for (int i = 0; i < WEIR__STACK_CLASSES; i++)
+        weir__stacks_trim(&rt->stacks[i]);
+}
+
 static void run_ready(struct weir__rt *rt)
 {
-    rt->budget = RESUMES_PER_TURN;
-    while (rt->ready_head != NULL && rt->budget > 0) {
-        rt->budget--;
-        weir_task *task = pop_ready(rt);
-        if (task->state == WEIR__TASK_NEW && !start_task(rt, task))
+    begin_turn(rt);
+    while (rt->ready_head != NULL && spend(rt)) {
+        weir_task *task = pop_ready(rt, next_place(rt));
+        if (task->state == WEIR__TASK_NEW && !start_task(task))
             continue;
         switch_to_task(rt, &rt->ctx, &rt->fiber, task);
         reap(rt);
     }
+    if (rt->ready_head == NULL)
+        trim(rt);
 }
 
-/* Gives up the processor until the task is made ready and its turn comes. Goes straight to the
- * next task where that needs no more than a switch. */
-static void suspend(weir_task *task)
+/* Goes straight to the next task where that needs no more than a switch. */
+void weir__suspend(weir_task *task)
 {
     struct weir__rt *rt = task->rt;
-    weir_task *next = rt->ready_head;
-    if (next == NULL || rt->budget == 0 || next->state != WEIR__TASK_STARTED) {
+    weir_task **place = rt->ready_head != NULL ? next_place(rt) : NULL;
+    if (place == NULL || (*place)->state != WEIR__TASK_STARTED || !spend(rt)) {
         switch_to_thread(rt, task, false);
         return;
     }
-    rt->budget--;
-    pop_ready(rt);
-    if (next != task) /* alone in the queue: goes on at once */
-        switch_to_task(rt, &task->ctx, &task->fiber, next);
+    weir_task *next = pop_ready(rt, place);
+    if (next == task) /* drawn at once, or alone in the queue */
+        return;
+    fetch_ahead(rt);
+    switch_to_task(rt, &task->ctx, &task->fiber, next);
 }
 
 /* ---- waiting ---- */
@@ -158,15 +240,6 @@ int weir__wait_begin(struct weir__wait *wait)
     weir__wait_begin_shielded(wait);
     wait->shielded = false;
     return weir__cancel_pending(wait->task) ? WEIR_ECANCELED : 0;
-}
-
-int weir__park(struct weir__wait *wait)
-{
-    weir_task *task = wait->task;
-    task->wait = wait;
-    suspend(task);
-    task->wait = NULL;
-    return wait->result;
 }
 
 bool weir__wake(struct weir__wait *wait, int result)
@@ -196,6 +269,35 @@ static void time_came(struct weir__timer *timer)
     weir__wake(WEIR__CONTAINER(timer, struct timed_wait, timer)->wait, 0);
 }
 
+static void deadline_came(struct weir__timer *timer)
+{
+    struct weir__wait *wait = WEIR__CONTAINER(timer, struct timed_wait, timer)->wait;
+    if (!wait->shielded) /* it may have become so */
+        weir__wake(wait, WEIR_ECANCELED);
+}
+
+static void suspend_within_scopes(struct weir__wait *wait)
+{
+    struct weir__timers *timers = &wait->task->rt->timers;
+    struct timed_wait limit = {.wait = wait};
+    weir__timer_init(&limit.timer, deadline_came);
+    weir__timer_start(timers, &limit.timer, weir__deadline_ns(wait->task));
+    weir__suspend(wait->task);
+    weir__timer_stop(timers, &limit.timer);
+}
+
+int weir__park(struct weir__wait *wait)
+{
+    weir_task *task = wait->task;
+    task->wait = wait;
+    if (task->deadlines == NULL || wait->shielded)
+        weir__suspend(task);
+    else
+        suspend_within_scopes(wait);
+    task->wait = NULL;
+    return wait->result;
+}
+
 int weir__park_until(struct weir__wait *wait, struct weir__list *queue, int64_t when_ns)
 {
     struct weir__timers *timers = &wait->task->rt->timers;
@@ -220,7 +322,8 @@ void weir__task_cancel(weir_task *task)
     if (task->state == WEIR__TASK_ENDED || task->cancelled)
         return;
     task->cancelled = true;
-    weir__task_interrupt(task);
+    if (weir__cancel_reaches(task))
+        weir__task_interrupt(task);
 }
 
 void weir__defer(struct weir__rt *rt, struct weir__deferred *deferred)
@@ -255,7 +358,7 @@ static void fire_timers(struct weir__rt *rt)
         timer->fire(timer);
 }
 
-static void cancel_all(struct weir__rt *rt)
+void weir__sched_cancel_all(struct weir__rt *rt)
 {
     for (struct weir__list *g = rt->groups.next; g != &rt->groups; g = g->next) {
         weir_group *group = WEIR__CONTAINER(g, weir_group, in_rt);
@@ -273,22 +376,32 @@ static bool idle(const struct weir__rt *rt)
            weir__timers_next_ns(&rt->timers) == INT64_MAX;
 }
 
+void weir__sched_turn(struct weir__rt *rt)
+{
+    fire_timers(rt);
+    run_ready(rt);
+    run_deferred(rt);
+}
+
+int64_t weir__sched_due_ns(const struct weir__rt *rt)
+{
+    bool busy = rt->ready_head != NULL || !weir__list_empty(&rt->deferred);
+    return busy ? INT64_MIN : weir__timers_next_ns(&rt->timers);
+}
+
 /* Turns until the first task has ended. */
 static int turn_until_ended(struct weir__rt *rt, const weir_task *first)
 {
     for (;;) {
-        run_ready(rt);
-        run_deferred(rt);
+        weir__sched_turn(rt);
         if (first->state == WEIR__TASK_ENDED)
             return 0;
-        bool busy = rt->ready_head != NULL || !weir__list_empty(&rt->deferred);
-        int rc = rt->loop->wait(rt->loop, busy ? INT64_MIN : weir__timers_next_ns(&rt->timers));
-        fire_timers(rt);
+        int rc = rt->loop->wait(rt->loop, weir__sched_due_ns(rt));
         if (rc == WEIR_EDEADLK && idle(rt)) { /* the last event may have set something going */
             if (rt->deadlocked)
                 return rc; /* even cancelling has not moved anything */
             rt->deadlocked = true;
-            cancel_all(rt);
+            weir__sched_cancel_all(rt);
         }
     }
 }
@@ -307,9 +420,9 @@ static int first_task(void *arg)
     struct first_call *call = arg;
     struct weir__rt *rt = call->rt;
     int status = call->fn(call->arg);
-    weir__deadlines_check(rt->current);
+    rt->current->deadlines = NULL;
     rt->closing = true;
-    cancel_all(rt);
+    weir__sched_cancel_all(rt);
     if (rt->live > 1) {
         struct weir__wait wait;
         weir__wait_begin_shielded(&wait);
@@ -320,15 +433,41 @@ static int first_task(void *arg)
     return status;
 }
 
-static void free_groups(struct weir__rt *rt, weir_group *root)
+static void run_at_end(struct weir__rt *rt)
+{
+    struct weir__list *node;
+    while ((node = weir__list_pop(&rt->at_end)) != NULL) {
+        struct weir__at_end *at_end = WEIR__CONTAINER(node, struct weir__at_end, node);
+        at_end->run(at_end);
+    }
+}
+
+static void free_groups(struct weir__rt *rt)
 {
     struct weir__list *node;
     while ((node = weir__list_pop(&rt->groups)) != NULL) {
         weir_group *group = WEIR__CONTAINER(node, weir_group, in_rt);
         weir__tasks_free(group);
-        if (group != root)
+        if (group != &rt->root)
             weir__free(group);
     }
+}
+
+struct weir__stacks *weir__rt_stacks(struct weir__rt *rt, uint32_t kib)
+{
+    int class = weir__stack_class(kib);
+    if (class < 0)
+        return NULL;
+    struct weir__stacks *stacks = &rt->stacks[class];
+    if (stacks->stride == 0)
+        weir__stacks_init(stacks, kib); /* fails for a wrong size alone */
+    return stacks;
+}
+
+static void free_stacks(struct weir__rt *rt)
+{
+    for (int i = 0; i < WEIR__STACK_CLASSES; i++)
+        weir__stacks_free(&rt->stacks[i]);
 }
 
 static int rt_init(struct weir__rt *rt, struct weir__loop *loop, const struct weir_run_opts *opts)
@@ -338,32 +477,50 @@ static int rt_init(struct weir__rt *rt, struct weir__loop *loop, const struct we
     rt->loop = loop;
     weir__list_init(&rt->deferred);
     weir__list_init(&rt->groups);
+    weir__list_init(&rt->at_end);
     weir__fiber_init_thread(&rt->fiber);
     uint64_t seed = opts->seed;
     if (seed == 0 && !loop->is_virtual)
         seed = weir__rand_system_seed();
     weir__rand_seed(&rt->rand, seed);
-    return weir__stacks_init(&rt->stacks, opts->stack_kib);
+    rt->shuffle = opts->shuffle != 0;
+    rt->looked_after = 1; /* until the first look has shown how long a resume takes */
+    rt->default_stacks = weir__rt_stacks(rt, opts->stack_kib);
+    return rt->default_stacks != NULL ? 0 : WEIR_EINVAL;
+}
+
+int weir__sched_begin(struct weir__rt *rt, struct weir__loop *loop,
+                      const struct weir_run_opts *opts)
+{
+    int rc = rt_init(rt, loop, opts);
+    if (rc < 0)
+        return rc;
+    weir__overflow_guard_install();
+    this_rt = rt;
+    weir__group_init(&rt->root, rt);
+    return 0;
+}
+
+void weir__sched_end(struct weir__rt *rt)
+{
+    run_at_end(rt);
+    free_groups(rt);
+    this_rt = NULL;
+    free_stacks(rt);
 }
 
 int weir__sched_run(struct weir__loop *loop, const struct weir_run_opts *opts, weir_task_fn fn,
                     void *arg)
 {
     struct weir__rt rt;
-    weir_group root;
     struct first_call call = {.rt = &rt, .fn = fn, .arg = arg};
-    int rc = rt_init(&rt, loop, opts);
+    int rc = weir__sched_begin(&rt, loop, opts);
     if (rc < 0)
         return rc;
-    weir__overflow_guard_install();
-    this_rt = &rt;
-    weir__group_init(&root, &rt);
-    weir_task *first = weir__task_new(&root, first_task, &call, "main");
+    weir_task *first = weir__task_new(&rt.root, first_task, &call, "main");
     rc = first != NULL ? turn_until_ended(&rt, first) : WEIR_ENOMEM;
     if (rc == 0)
         rc = rt.deadlocked ? WEIR_EDEADLK : first->status;
-    free_groups(&rt, &root);
-    this_rt = NULL;
-    weir__stacks_free(&rt.stacks);
+    weir__sched_end(&rt);
     return rc;
 }

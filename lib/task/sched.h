@@ -35,6 +35,10 @@ struct weir__loop {
     bool is_virtual;
 };
 
+/* A turn of tasks ends after so long, and I/O and timers are looked at: tasks that compute between
+ * their waits must not starve them. */
+#define WEIR__TURN_NS INT64_C(1000000)
+
 struct weir__wait {
     struct weir__list node; /* in the queue of what is waited for, if it has one */
     weir_task *task;
@@ -50,17 +54,29 @@ struct weir__deferred {
     void (*run)(struct weir__deferred *deferred);
 };
 
+/* A call at the end of the runtime, once its tasks have ended: for what later layers keep with it.
+ */
+struct weir__at_end {
+    struct weir__list node;
+    void (*run)(struct weir__at_end *at_end);
+};
+
 enum weir__task_state { WEIR__TASK_NEW, WEIR__TASK_STARTED, WEIR__TASK_ENDED };
 
 struct weir_task {
+    /* What a switch touches comes first, so that it lies in one or two cache lines. */
     struct weir__ctx ctx;
-    struct weir__rt *rt;
-    weir_group *group;
     weir_task *ready_next;
+    struct weir__rt *rt;
     struct weir__wait *wait;          /* what it is parked in */
     struct weir__deadline *deadlines; /* innermost scope */
+    uint8_t state;
+    bool cancelled;
+    uint32_t awaiting; /* tasks inside weir_await on it */
+    weir_group *group;
     weir_task_fn fn;
     void *arg;
+    void *result;
     void *owned;                        /* a block that is freed with the task */
     void (*unstarted)(weir_task *task); /* called if it ends without having run; or NULL */
     const char *name;
@@ -71,10 +87,6 @@ struct weir_task {
     struct weir__stack stack;
     struct weir__fiber fiber;
     int status;
-    uint32_t expired;  /* deadline scopes that have passed and not ended */
-    uint32_t awaiting; /* tasks inside weir_await on it */
-    uint8_t state;
-    bool cancelled;
 };
 
 struct weir_group {
@@ -84,10 +96,16 @@ struct weir_group {
     struct weir__list ended;      /* not yet delivered by weir_as_completed */
     struct weir__list joiners;    /* wait until nothing is live */
     struct weir__list collectors; /* wait for the next end */
-    size_t live;
+    struct weir__list watchers;   /* in weir_wait */
+    struct weir__list spawners;   /* wait until max_live allows another task */
+    struct weir__stacks *stacks;  /* of its tasks */
+    size_t live, max_live;
+    size_t done, failed;       /* of the tasks that are not freed yet */
     size_t users;              /* tasks inside a call that waits on the group or its tasks */
     struct weir__wait *closer; /* weir_group_free, waiting for users to leave */
     int spawn_rc;              /* of the first spawn that failed */
+    int first_failure;         /* by time; for fail_fast */
+    bool fail_fast;
     bool closing;
 };
 
@@ -97,14 +115,24 @@ struct weir__rt {
     struct weir__fiber *left; /* whom the last switch came from */
     weir_task *current;
     weir_task *ready_head, **ready_tail;
-    weir_task *ended; /* to be cleaned up once its stack is left */
-    unsigned budget;  /* direct switches left before I/O is looked at */
+    weir_task *ended;         /* to be cleaned up once its stack is left */
+    unsigned budget;          /* resumes left before I/O is looked at */
+    unsigned look_in;         /* resumes left before the clock is looked at */
+    unsigned looked_after;    /* how many there were between the last two looks */
+    int64_t look_ns, turn_ns; /* the last look; the beginning of the turn */
+    bool shuffle;
     struct weir__list deferred;
     struct weir__timers timers;
     struct weir__loop *loop;
-    struct weir__stacks stacks;
+    struct weir__stacks stacks[WEIR__STACK_CLASSES]; /* by size; made when they are first used */
+    struct weir__stacks *default_stacks;
+    int64_t trimmed_ns;
+    uint64_t switches, turns;
     struct weir__rand rand;
     struct weir__list groups;
+    weir_group root;          /* of the tasks that no task has spawned */
+    struct weir__list at_end; /* struct weir__at_end */
+    struct weir__pool *pool;  /* of weir_offload, from its first use on */
     size_t live;
     uint64_t next_id;
     struct weir__wait *drain; /* the end of weir_run, waiting for the others */
@@ -118,6 +146,22 @@ struct weir__rt *weir__rt(void);
 /* Runs fn(arg) as the first task of a runtime over the loop; see weir_run. Borrows the loop. */
 int weir__sched_run(struct weir__loop *loop, const struct weir_run_opts *opts, weir_task_fn fn,
                     void *arg);
+
+/* The parts of it, for a runtime that others drive: begin it on this thread (WEIR_EINVAL), put
+ * tasks into rt->root, give it turns, end it when no task is left (or none can move any more). */
+int weir__sched_begin(struct weir__rt *rt, struct weir__loop *loop,
+                      const struct weir_run_opts *opts);
+void weir__sched_end(struct weir__rt *rt);
+
+/* Fires timers, runs ready tasks for one turn, and then what they deferred. Not from inside a task.
+ */
+void weir__sched_turn(struct weir__rt *rt);
+
+/* When the next turn is due: INT64_MIN at once, INT64_MAX once an event has woken a task. */
+int64_t weir__sched_due_ns(const struct weir__rt *rt);
+
+/* Cancels every task but the calling one. */
+void weir__sched_cancel_all(struct weir__rt *rt);
 
 static inline int64_t weir__now_ns(struct weir__rt *rt)
 {
@@ -137,19 +181,18 @@ int weir__park_until(struct weir__wait *wait, struct weir__list *queue, int64_t 
 /* Queues the call, once; again after it has run. */
 void weir__defer(struct weir__rt *rt, struct weir__deferred *deferred);
 
-/* Lets those deadlines of the calling task pass whose time came while it computed and no timer
- * could fire. True when one has passed. */
-bool weir__deadlines_pass(weir_task *task);
+/* The same with scopes to look at: those whose time came while the task computed pass now, and a
+ * shield hides what lies outside of it. */
+bool weir__scopes_cancel(weir_task *task);
 
 /* The calling task is cancelled or inside a deadline that has passed. */
 static inline bool weir__cancel_pending(weir_task *task)
 {
-    return task->cancelled || task->expired > 0 ||
-           (task->deadlines != NULL && weir__deadlines_pass(task));
+    return task->deadlines == NULL ? task->cancelled : weir__scopes_cancel(task);
 }
 
-/* Ends the program, with a word, when the task's function has returned and left a scope open. */
-void weir__deadlines_check(const weir_task *task);
+/* No shield keeps a cancel of the task from its waits. */
+bool weir__cancel_reaches(const weir_task *task);
 
 /* When the nearest deadline of the calling task passes; INT64_MAX: never. */
 int64_t weir__deadline_ns(const weir_task *task);
@@ -159,6 +202,10 @@ int64_t weir__deadline_ns(const weir_task *task);
  * cancelled before its turn never calls fn: unstarted(task) is called instead as it ends. */
 weir_task *weir__spawn_owning(weir_group *group, weir_task_fn fn, void *arg, const char *name,
                               void *owned, void (*unstarted)(weir_task *task));
+static inline bool weir__task_failed(const weir_task *task)
+{
+    return task->status != 0 && task->status != WEIR_ECANCELED;
+}
 static inline void *weir__task_owned(const weir_task *task)
 {
     return task->owned;
@@ -166,6 +213,8 @@ static inline void *weir__task_owned(const weir_task *task)
 
 /* Internals of the layer. */
 void weir__task_ready(weir_task *task);
+void weir__suspend(weir_task *task); /* gives up the processor; something must make it ready */
+struct weir__stacks *weir__rt_stacks(struct weir__rt *rt, uint32_t kib); /* NULL: kib is wrong */
 void weir__task_cancel(weir_task *task);
 void weir__task_interrupt(weir_task *task); /* ends its wait, if a cancel may */
 void weir__group_init(weir_group *group, struct weir__rt *rt);

@@ -33,6 +33,7 @@ struct weir__slab {
     struct place {
         void *owner; /* NULL: free */
         uint32_t next;
+        bool kept; /* free, and its pages are resident */
     } place[];
 };
 
@@ -42,6 +43,18 @@ static uint32_t round_up_pow2(uint32_t n)
     while (p < n)
         p *= 2;
     return p;
+}
+
+int weir__stack_class(uint32_t kib)
+{
+    int class = 0;
+    if (kib == 0)
+        kib = WEIR__FIBER_STACK_KIB;
+    if (kib < KIB_MIN || kib > KIB_MAX)
+        return WEIR_EINVAL;
+    for (uint32_t size = KIB_MIN; size < kib; size *= 2)
+        class ++;
+    return class;
 }
 
 int weir__stacks_init(struct weir__stacks *stacks, uint32_t kib)
@@ -152,6 +165,8 @@ int weir__stack_get(struct weir__stacks *stacks, struct weir__stack *out, void *
         stacks->free_slab = slab->next_free;
         slab->listed = false;
     }
+    stacks->kept -= slab->place[i].kept;
+    slab->place[i].kept = false;
     slab->place[i].owner = owner;
     char *low = slab->base + i * stacks->stride;
     out->low = low + stacks->guard;
@@ -159,6 +174,8 @@ int weir__stack_get(struct weir__stacks *stacks, struct weir__stack *out, void *
     out->slab = slab;
     out->index = i;
     stacks->used++;
+    if (stacks->used > stacks->used_most)
+        stacks->used_most = stacks->used;
     return 0;
 }
 
@@ -168,10 +185,37 @@ void weir__stack_put(struct weir__stacks *stacks, struct weir__stack *stack)
     weir__fiber_stack_recycled(stack->low, (size_t)(stack->top - stack->low));
     slab->place[stack->index].owner = NULL;
     slab->place[stack->index].next = slab->free_head;
+    slab->place[stack->index].kept = true;
     slab->free_head = stack->index;
     list_free_slab(stacks, slab);
     stack->slab = NULL;
     stacks->used--;
+    stacks->kept++;
+}
+
+static void trim_slab(struct weir__stacks *stacks, struct weir__slab *slab, size_t keep)
+{
+    for (uint32_t i = slab->fresh; i-- > 0 && stacks->kept > keep;) {
+        if (!slab->place[i].kept)
+            continue;
+        char *low = slab->base + i * stacks->stride + stacks->guard;
+        madvise(low, stacks->stride - stacks->guard, MADV_DONTNEED);
+        slab->place[i].kept = false;
+        stacks->kept--;
+    }
+}
+
+void weir__stacks_trim(struct weir__stacks *stacks)
+{
+    size_t keep = stacks->used_most - stacks->used;
+    for (struct weir__slab *slab = stacks->slabs; slab != NULL; slab = slab->next)
+        trim_slab(stacks, slab, keep);
+    stacks->used_most = stacks->used;
+}
+
+size_t weir__stacks_bytes(const struct weir__stacks *stacks)
+{
+    return stacks->slab_count * SLAB_BYTES;
 }
 
 void *weir__stacks_owner(const struct weir__stacks *stacks, const void *addr)

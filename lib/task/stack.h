@@ -11,6 +11,9 @@
 
 struct weir__slab;
 
+/* Sizes of stacks, guard included: 16 KiB, 32 KiB, ... 64 MiB. */
+enum { WEIR__STACK_CLASSES = 13 };
+
 struct weir__stack {
     char *low, *top; /* usable bytes are [low, top); the guard lies below low */
     struct weir__slab *slab;
@@ -24,8 +27,14 @@ struct weir__stacks {
     bool proven;   /* and was seen to */
     struct weir__slab *slabs;
     struct weir__slab *free_slab; /* head of the slabs with something free */
-    size_t used, slab_count;
+    size_t used, kept;            /* kept: returned, with pages that are still resident */
+    size_t used_most;             /* since the last trim */
+    size_t slab_count;
 };
+
+/* The place of a size in an array of classes, the smallest that holds kib (0: the default's);
+ * WEIR_EINVAL when there is none. */
+int weir__stack_class(uint32_t kib);
 
 /* kib as in struct weir_run_opts. 0 or WEIR_EINVAL. */
 int weir__stacks_init(struct weir__stacks *stacks, uint32_t kib);
@@ -35,6 +44,13 @@ void weir__stacks_free(struct weir__stacks *stacks);
  * weir__stacks_owner will tell of it. WEIR_ENOMEM, WEIR_ENOSTACK. */
 int weir__stack_get(struct weir__stacks *stacks, struct weir__stack *out, void *owner);
 void weir__stack_put(struct weir__stacks *stacks, struct weir__stack *stack);
+
+/* Gives the memory of returned stacks back to the system, but for as many as were needed at the
+ * same time since the last call. Their guards stay. */
+void weir__stacks_trim(struct weir__stacks *stacks);
+
+/* The address space of all slabs. */
+size_t weir__stacks_bytes(const struct weir__stacks *stacks);
 
 /* The owner of the stack whose guard holds addr; NULL: no guard of ours. Safe in a signal handler
  * of the thread that uses the stacks. */

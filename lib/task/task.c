@@ -41,6 +41,28 @@ weir_task *weir_task_next(const weir_task *task)
     return task_at(task->group, task->sibling.next);
 }
 
+int weir_task_ended(const weir_task *task)
+{
+    return task->state == WEIR__TASK_ENDED;
+}
+
+void weir_task_cancel(weir_task *task)
+{
+    weir__task_cancel(task);
+}
+
+void weir_task_set_result(void *result)
+{
+    weir_task *task = weir_task_self();
+    if (task != NULL)
+        task->result = result;
+}
+
+void *weir_task_result(const weir_task *task)
+{
+    return task->result;
+}
+
 int weir_task_status(const weir_task *task)
 {
     return task->status;
@@ -70,6 +92,8 @@ int weir_task_free(weir_task *task)
     if (task->state != WEIR__TASK_ENDED || task->awaiting > 0)
         return WEIR_EBUSY;
     weir__list_remove(&task->ended);
+    task->group->done--;
+    task->group->failed -= weir__task_failed(task);
     destroy(task);
     return 0;
 }
@@ -87,16 +111,31 @@ weir_task *weir_task_self(void)
     return rt != NULL ? rt->current : NULL;
 }
 
+/* The plainest wait: nothing can come between, so it needs no struct weir__wait. */
 int weir_yield(void)
 {
-    struct weir__wait wait;
-    if (weir__rt() == NULL)
+    struct weir__rt *rt = weir__rt();
+    if (rt == NULL)
         return WEIR_ENORUNTIME;
-    int rc = weir__wait_begin(&wait);
-    if (rc < 0)
-        return rc;
-    weir__wake(&wait, 0);
-    return weir__park(&wait);
+    weir_task *task = rt->current;
+    if (weir__cancel_pending(task))
+        return WEIR_ECANCELED;
+    weir__task_ready(task);
+    weir__suspend(task);
+    return 0;
+}
+
+int weir_checkpoint(void)
+{
+    struct weir__rt *rt = weir__rt();
+    if (rt == NULL)
+        return WEIR_ENORUNTIME;
+    if (weir__cancel_pending(rt->current))
+        return WEIR_ECANCELED;
+    if (weir__now_ns(rt) - rt->turn_ns < WEIR__TURN_NS)
+        return 0;
+    rt->budget = 0; /* known without another look at the clock */
+    return weir_yield();
 }
 
 int weir_sleep_ms(int64_t ms)
@@ -126,4 +165,31 @@ int64_t weir_now_ns(void)
 int64_t weir_now_ms(void)
 {
     return weir_now_ns() / WEIR__NS_PER_MS;
+}
+
+static size_t count_ready(const struct weir__rt *rt)
+{
+    size_t count = 0;
+    for (const weir_task *task = rt->ready_head; task != NULL; task = task->ready_next)
+        count++;
+    return count;
+}
+
+int weir_runtime_stats(struct weir_runtime_stats *stats)
+{
+    const struct weir__rt *rt = weir__rt();
+    *stats = (struct weir_runtime_stats){0};
+    if (rt == NULL)
+        return WEIR_ENORUNTIME;
+    stats->tasks = rt->live;
+    stats->ready = count_ready(rt);
+    for (int i = 0; i < WEIR__STACK_CLASSES; i++) {
+        stats->stacks += rt->stacks[i].used;
+        stats->stacks_kept += rt->stacks[i].kept;
+        stats->stack_bytes += weir__stacks_bytes(&rt->stacks[i]);
+    }
+    stats->spawned = rt->next_id;
+    stats->switches = rt->switches;
+    stats->turns = rt->turns;
+    return 0;
 }

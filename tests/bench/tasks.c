@@ -1,5 +1,7 @@
-/* What tasks cost, next to an indirect function call: ns per switch, yield and spawn, bytes per
- * parked task. Prints a table and judges nothing. Each figure is the least of several rounds. */
+/* What tasks cost, next to an indirect function call and a block of malloc: ns per switch, yield
+ * and spawn with 100, 10,000 and 1,000,000 tasks, bytes per task. Prints a table with the targets
+ * and judges nothing. Each time is the least of several rounds. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +13,20 @@
 #include "task/ctx.h"
 #include "task/sched.h"
 
-enum { ROUNDS = 7 };
+enum { ROUNDS = 7, MANY = 1000000 };
 
 static double call_ns; /* the yardstick */
 
-static void print_row(const char *what, double ns)
+static void print_row(const char *what, double ns, const char *target)
 {
-    printf("%-44s %10.1f ns %8.1f x\n", what, ns, ns / call_ns);
+    printf("%-44s %10.1f ns %8.1f x   %s\n", what, ns, ns / call_ns, target);
+    fflush(stdout);
+}
+
+static void print_bytes(const char *what, double bytes, const char *target)
+{
+    printf("%-44s %10.0f bytes          %s\n", what, bytes, target);
+    fflush(stdout);
 }
 
 /* The least time of several rounds of fn(arg), divided by the number of operations in each. */
@@ -34,7 +43,7 @@ static double least_ns(void (*fn)(void *), void *arg, double operations)
     return (double)least / operations;
 }
 
-/* ---- the yardstick ---- */
+/* ---- the yardsticks ---- */
 
 enum { CALLS = 10000000 };
 
@@ -52,6 +61,28 @@ static void call_many(void *arg)
     (void)arg;
     for (int i = 0; i < CALLS; i++)
         n = called(n);
+    __asm__ volatile("" : : "r"(n));
+}
+
+/* What a program with callbacks would keep and do per job: a block, and a call through it. */
+struct callback {
+    struct callback *next;
+    int (*fn)(int);
+};
+
+static void call_through_blocks(void *arg)
+{
+    int n = 0;
+    (void)arg;
+    for (int i = 0; i < CALLS / 10; i++) {
+        struct callback *block = malloc(sizeof(weir_task));
+        if (block == NULL)
+            return;
+        block->fn = called;
+        __asm__ volatile("" : : "r"(block) : "memory");
+        n = block->fn(n);
+        free(block);
+    }
     __asm__ volatile("" : : "r"(n));
 }
 
@@ -108,9 +139,9 @@ static double yield_ns(int tasks)
 {
     int64_t least = INT64_MAX;
     struct turns turns = {.each = 3000000 / tasks + 10};
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < (tasks < MANY ? ROUNDS : 2); round++) {
         weir_group *group;
-        if (weir_group_new(&group) < 0)
+        if (weir_group_new(&group, WEIR_GROUP_OPTS(.stack_kib = 16)) < 0)
             return 0;
         weir_spawn(group, yield_and_watch, &turns);
         for (int i = 1; i < tasks; i++)
@@ -125,7 +156,10 @@ static double yield_ns(int tasks)
 
 /* ---- spawning ---- */
 
-enum { SPAWNS = 200000, BATCH = 1000 };
+struct batch {
+    weir_group *group;
+    int tasks, rounds;
+};
 
 static int nothing(void *arg)
 {
@@ -133,42 +167,38 @@ static int nothing(void *arg)
     return 0;
 }
 
-static void spawn_one_by_one(void *arg)
+static void spawn_and_join(void *arg)
 {
-    for (int i = 0; i < SPAWNS; i++) {
-        weir_task *task = weir_spawn(arg, nothing, NULL);
-        if (task == NULL)
-            return;
-        weir_await(task);
-        weir_task_free(task);
+    const struct batch *batch = arg;
+    for (int i = 0; i < batch->rounds; i++) {
+        for (int k = 0; k < batch->tasks; k++)
+            weir_spawn(batch->group, nothing, NULL);
+        for (weir_task *task; (task = weir_as_completed(batch->group)) != NULL;)
+            weir_task_free(task);
     }
 }
 
-static void spawn_in_batches(void *arg)
+static double spawn_ns(weir_group *group, int tasks)
 {
-    for (int i = 0; i < SPAWNS / BATCH; i++) {
-        for (int k = 0; k < BATCH; k++)
-            weir_spawn(arg, nothing, NULL);
-        for (weir_task *task; (task = weir_as_completed(arg)) != NULL;)
-            weir_task_free(task);
-    }
+    struct batch batch = {group, tasks, MANY / 5 / tasks};
+    if (batch.rounds == 0)
+        batch.rounds = 1;
+    return least_ns(spawn_and_join, &batch, (double)tasks * batch.rounds);
 }
 
 /* ---- memory ---- */
 
 /* Resident memory and page tables, from the lines VmRSS and VmPTE. */
-static long long memory_bytes(void)
+static double memory_bytes(void)
 {
     char line[256];
-    long long kib, sum = 0;
+    double sum = 0;
     FILE *file = fopen("/proc/self/status", "r");
     if (file == NULL)
         return 0;
     while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) != 0 && strncmp(line, "VmPTE:", 6) != 0)
-            continue;
-        kib = strtoll(line + 6, NULL, 10);
-        sum += kib * 1024;
+        if (strncmp(line, "VmRSS:", 6) == 0 || strncmp(line, "VmPTE:", 6) == 0)
+            sum += strtod(line + 6, NULL) * 1024;
     }
     fclose(file);
     return sum;
@@ -183,49 +213,74 @@ static void print_memory(int tasks)
 {
     weir_semaphore *none;
     weir_group *group;
-    if (weir_semaphore_new(&none, 0) < 0 || weir_group_new(&group) < 0)
+    if (weir_semaphore_new(&none, 0, 0) < 0 ||
+        weir_group_new(&group, WEIR_GROUP_OPTS(.stack_kib = 16)) < 0)
         return;
-    long long before = memory_bytes();
+    double before = memory_bytes();
     for (int i = 0; i < tasks; i++)
         weir_spawn(group, park, none);
-    long long spawned = memory_bytes();
+    double spawned = memory_bytes();
     weir_yield();
-    long long parked = memory_bytes();
-    size_t waiting = weir_semaphore_waiting(none);
-    printf("%-44s %10lld bytes\n", "a task spawned and not started", (spawned - before) / tasks);
-    printf("%-44s %10lld bytes   (%zu parked, %lld MB in all)\n", "a parked task, with page tables",
-           (parked - before) / tasks, waiting, parked / 1000000);
+    double parked = memory_bytes();
+    char what[64];
+    snprintf(what, sizeof what, "spawned and not started, %d tasks", tasks);
+    print_bytes(what, (spawned - before) / tasks, tasks == MANY ? "<= 256" : "");
+    snprintf(what, sizeof what, "parked, page tables too, %zu tasks", weir_semaphore_waiting(none));
+    print_bytes(what, (parked - before) / tasks, tasks == MANY ? "<= 4,400" : "");
     weir_group_free(group);
     weir_semaphore_free(none);
 }
 
+/* One size per runtime, so that nothing is warm from another. */
+static int measure_memory(void *arg)
+{
+    print_memory(*(int *)arg);
+    malloc_trim(0);
+    return 0;
+}
+
 /* ---- the table ---- */
 
-static int measure_tasks(void *arg)
+static int measure_times(void *arg)
 {
+    const int sizes[] = {100, 10000, MANY};
+    bool light = weir__rt()->default_stacks->light;
     weir_group *group;
+    char what[64];
     (void)arg;
-    int rc = weir_group_new(&group);
+    int rc = weir_group_new(&group, WEIR_GROUP_OPTS(.stack_kib = 16));
     if (rc < 0)
         return rc;
-    print_memory(weir__rt()->stacks.light ? 100000 : 20000); /* first: later, stacks are warm */
-    print_row("yield through the scheduler, 2 tasks", yield_ns(2));
-    print_row("yield through the scheduler, 100 tasks", yield_ns(100));
-    print_row("yield through the scheduler, 10,000 tasks", yield_ns(10000));
-    print_row("spawn to join, one by one, recycled", least_ns(spawn_one_by_one, group, SPAWNS));
-    print_row("spawn to join, 1,000 at once, recycled", least_ns(spawn_in_batches, group, SPAWNS));
+    for (int i = 0; i < 3 && (light || sizes[i] < MANY); i++) {
+        snprintf(what, sizeof what, "yield through the scheduler, %d tasks", sizes[i]);
+        print_row(what, yield_ns(sizes[i]), i == 1 ? "<= 20" : "");
+    }
+    for (int i = 0; i < 3; i++) {
+        snprintf(what, sizeof what, "spawn to join, recycled, %d at once", sizes[i]);
+        print_row(what, spawn_ns(group, sizes[i]), "<= 300");
+    }
     return weir_group_free(group);
+}
+
+static void run(weir_task_fn fn, void *arg)
+{
+    int rc = weir_run(fn, arg, WEIR_RUN_OPTS(.clock = WEIR_CLOCK_REAL));
+    if (rc < 0)
+        fprintf(stderr, "bench_tasks: %s\n", weir_strerror(rc));
 }
 
 int main(void)
 {
+    int sizes[] = {100, 10000, MANY};
     call_ns = least_ns(call_many, NULL, CALLS);
-    print_row("indirect function call (yardstick)", call_ns);
+    print_row("indirect function call (yardstick)", call_ns, "");
+    print_row("malloc, call through it, free (yardstick)",
+              least_ns(call_through_blocks, NULL, CALLS / 10), "");
     weir__ctx_make(&inside, bare_stack, bare_stack + sizeof bare_stack, switch_back, NULL);
-    print_row("context switch, bare", least_ns(switch_many, NULL, 2.0 * PAIRS));
-    fflush(stdout);
-    int rc = weir_run(measure_tasks, NULL, WEIR_RUN_OPTS(.clock = WEIR_CLOCK_REAL));
-    if (rc < 0)
-        fprintf(stderr, "bench_tasks: %s\n", weir_strerror(rc));
-    return rc < 0;
+    print_row("context switch, bare", least_ns(switch_many, NULL, 2.0 * PAIRS), "<= 8");
+    print_bytes("a task's block (yardstick)", sizeof(weir_task), "");
+    for (int i = 0; i < 3; i++)
+        run(measure_memory, &sizes[i]);
+    run(measure_times, NULL);
+    return 0;
 }

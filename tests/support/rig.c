@@ -117,7 +117,7 @@ void jobs_spawn(weir_group *group, struct job *jobs, size_t count)
 weir_group *rig_group(void)
 {
     weir_group *group;
-    check_int(weir_group_new(&group), 0);
+    check_int(weir_group_new(&group, NULL), 0);
     return group;
 }
 

@@ -32,7 +32,7 @@ static int with_a_group_of_its_own(void *arg)
 {
     struct program *program = arg;
     weir_group *group;
-    int rc = weir_group_new(&group);
+    int rc = weir_group_new(&group, NULL);
     if (rc < 0)
         return rc;
     for (int i = 0; i < 3; i++)
@@ -62,9 +62,9 @@ static int with_group_and_semaphore(struct program *program)
 static int program_run(void *arg)
 {
     struct program *program = arg;
-    int rc = weir_semaphore_new(&program->semaphore, 2);
+    int rc = weir_semaphore_new(&program->semaphore, 2, 0);
     if (rc == 0)
-        rc = weir_group_new(&program->group);
+        rc = weir_group_new(&program->group, NULL);
     if (rc == 0)
         rc = with_group_and_semaphore(program);
     weir_group_free(program->group);

@@ -79,7 +79,7 @@ static int victim_run(void *arg)
 static void world_make(struct world *world)
 {
     *world = (struct world){.busy = rig_group(), .sleep = {.ms = 1000}};
-    check_int(weir_semaphore_new(&world->none, 0), 0);
+    check_int(weir_semaphore_new(&world->none, 0, 0), 0);
     world->sleeper = weir_spawn(world->busy, job_run, &world->sleep);
     weir_yield();
 }
@@ -101,7 +101,7 @@ static void victim_make(struct victim *victim, struct world *world, int (*wait)(
 /* After its end: nothing is left of it but the handle. */
 static void victim_end(struct victim *victim, size_t stacks, size_t live)
 {
-    check_int((int64_t)weir__rt()->stacks.used, (int64_t)stacks);
+    check_int((int64_t)weir__rt()->default_stacks->used, (int64_t)stacks);
     check_int((int64_t)weir__rt()->live, (int64_t)live);
     check_int(weir_group_free(victim->group), 0);
 }
@@ -112,7 +112,7 @@ static void cancel_parked(struct world *world, int (*wait)(struct world *), int 
 {
     struct victim victim;
     struct weir__rt *rt = weir__rt();
-    size_t stacks = rt->stacks.used, live = rt->live;
+    size_t stacks = rt->default_stacks->used, live = rt->live;
     victim_make(&victim, world, wait);
     for (int i = 0; i < turns; i++)
         weir_yield();
@@ -234,7 +234,7 @@ static int every_call_after_a_cancel(void *arg)
 {
     struct world *world = arg;
     weir_semaphore *free_permits;
-    check_int(weir_semaphore_new(&free_permits, 5), 0);
+    check_int(weir_semaphore_new(&free_permits, 5, 0), 0);
     check_int(weir_sleep_ms(100), WEIR_ECANCELED);
     for (int i = 0; i < 3; i++) {
         check_int(weir_sleep_ms(100), WEIR_ECANCELED);

@@ -15,7 +15,7 @@ static int cancels_joins_and_frees(void *arg)
     check(jobs[0].slept_rc == 0 && jobs[1].slept_rc == WEIR_ECANCELED);
     check_int(weir_now_ms(), 1020);
     check_int((int64_t)weir__rt()->live, 1);
-    check_int((int64_t)weir__rt()->stacks.used, 1);
+    check_int((int64_t)weir__rt()->default_stacks->used, 1);
     return weir_group_free(NULL);
 }
 

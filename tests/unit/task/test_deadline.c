@@ -1,9 +1,6 @@
 /* Deadline scopes: asyncio.timeout's meaning. */
 #include "rig.h"
 
-#include <string.h>
-#include <sys/wait.h>
-
 #include <weir/sync.h>
 
 #include "task/sched.h"
@@ -246,29 +243,122 @@ static int the_nearest_counts(void *arg)
     return 0;
 }
 
-/* ---- a scope that its task forgot ---- */
+/* ---- points of time, and moving them ---- */
 
-static int leaves_one_open(void *arg)
+static int at_a_point_of_time(void *arg)
 {
-    weir_deadline limit; /* gone with the stack, and its timer with it */
+    weir_deadline limit;
+    int64_t start_ms = weir_now_ms();
     (void)arg;
-    weir_deadline_begin_ms(&limit, 10);
+    weir_deadline_begin_at_ms(&limit, start_ms + 30);
+    check_int(weir_deadline_left_ms(), 30);
+    check_int(weir_deadline_end(&limit, weir_sleep_ms(100)), WEIR_ETIMEDOUT);
+    check_int(weir_now_ms() - start_ms, 30);
+    weir_deadline_begin_at_ms(&limit, start_ms + 30); /* now */
+    check_int(weir_deadline_end(&limit, weir_yield()), WEIR_ETIMEDOUT);
+    weir_deadline_begin_at_ms(&limit, INT64_MIN);
+    check_int(weir_deadline_end(&limit, weir_sleep_ms(1)), WEIR_ETIMEDOUT);
+    weir_deadline_begin_at_ms(&limit, INT64_MAX);
+    check(weir_deadline_left_ms() == INT64_MAX);
+    check_int(weir_sleep_ms(1), 0);
+    return weir_deadline_end(&limit, 0);
+}
+
+/* Begins with 50 ms, moves the end at 20 ms to reset_ms from then, and sleeps: when it is cut off.
+ */
+static void moved(int64_t reset_ms, int64_t want_ms)
+{
+    weir_deadline limit;
+    int64_t start_ms = weir_now_ms();
+    weir_deadline_begin_ms(&limit, 50);
+    check_int(weir_sleep_ms(20), 0);
+    check_int(weir_deadline_reset_ms(&limit, reset_ms), 0);
+    check_int(weir_deadline_left_ms(), reset_ms > 0 ? reset_ms : 0);
+    check_int(weir_deadline_end(&limit, weir_sleep_ms(1000)), WEIR_ETIMEDOUT);
+    check_int(weir_now_ms() - start_ms, want_ms);
+}
+
+static int the_end_is_moved(void *arg)
+{
+    (void)arg;
+    moved(10, 30);   /* earlier */
+    moved(100, 120); /* later */
+    moved(0, 20);
+    moved(-5, 20);
     return 0;
 }
 
-static void forget(void *arg)
+static int what_has_passed_stays_so(void *arg)
 {
-    weir_run(leaves_one_open, arg, WEIR_RUN_OPTS(.clock = WEIR_CLOCK_VIRTUAL));
+    weir_deadline limit;
+    (void)arg;
+    weir_deadline_begin_ms(&limit, 10);
+    check_int(weir_sleep_ms(20), WEIR_ECANCELED);
+    check_int(weir_deadline_reset_ms(&limit, 100), WEIR_ETIMEDOUT);
+    check_int(weir_deadline_passed(&limit), 1);
+    check_int(weir_sleep_ms(20), WEIR_ECANCELED);
+    check_int(weir_deadline_end(&limit, WEIR_ECANCELED), WEIR_ETIMEDOUT);
+    return 0;
 }
 
-static void a_forgotten_scope_ends_the_program(void **state)
+static int moving_the_outer_one(void *arg)
 {
-    char said[4096];
-    (void)state;
-    int status = rig_in_child(forget, NULL, said, sizeof said);
-    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
-    assert_non_null(strstr(said, "returned inside of a deadline scope"));
-    assert_non_null(strstr(said, "'main'"));
+    weir_deadline outer, inner;
+    int64_t start_ms = weir_now_ms();
+    (void)arg;
+    weir_deadline_begin_ms(&outer, 100);
+    weir_deadline_begin_ms(&inner, 50);
+    check_int(weir_deadline_reset_ms(&outer, 20), 0);
+    int rc = weir_deadline_end(&inner, weir_sleep_ms(1000));
+    check_int(rc, WEIR_ECANCELED); /* not its own time */
+    check_int(weir_now_ms() - start_ms, 20);
+    check_int(weir_deadline_end(&outer, rc), WEIR_ETIMEDOUT);
+    return 0;
+}
+
+static int passed_tells_of_its_own_time(void *arg)
+{
+    weir_deadline outer, inner;
+    (void)arg;
+    weir_deadline_begin_ms(&outer, 10);
+    weir_deadline_begin_ms(&inner, 20);
+    check_int(weir_deadline_passed(&outer), 0);
+    check_int(weir_sleep_ms(15), WEIR_ECANCELED);
+    check_int(weir_deadline_passed(&outer), 1);
+    check_int(weir_deadline_passed(&inner), 0);
+    weir_deadline_end(&inner, 0);
+    weir_deadline_end(&outer, 0);
+    return 0;
+}
+
+/* ---- a scope that its task forgot ---- */
+
+static int leaves_two_open(void *arg)
+{
+    weir_deadline outer, inner; /* gone with the stack; their timers must be, too */
+    (void)arg;
+    weir_deadline_begin_ms(&outer, 10);
+    weir_deadline_begin_ms(&inner, 20);
+    return 0;
+}
+
+static int overwrites_the_stack(void *arg)
+{
+    volatile char frame[2048];
+    (void)arg;
+    for (size_t i = 0; i < sizeof frame; i++)
+        frame[i] = 0x55;
+    return weir_sleep_ms(100) == 0 && frame[7] == 0x55 ? 0 : WEIR_EINVAL;
+}
+
+static int a_scope_ends_with_its_task(void *arg)
+{
+    weir_group *group = rig_group();
+    (void)arg;
+    check_int(weir_await(weir_spawn(group, leaves_two_open, NULL)), 0);
+    check(weir__timers_next_ns(&weir__rt()->timers) == INT64_MAX);
+    check_int(weir_await(weir_spawn(group, overwrites_the_stack, NULL)), 0);
+    return weir_group_free(group);
 }
 
 int main(void)
@@ -286,7 +376,12 @@ int main(void)
         VIRTUAL_TEST(a_cancel_from_outside_wins),
         VIRTUAL_TEST(the_deadline_of_one_task_is_not_another_s),
         VIRTUAL_TEST(the_nearest_counts),
-        cmocka_unit_test(a_forgotten_scope_ends_the_program),
+        VIRTUAL_TEST(at_a_point_of_time),
+        VIRTUAL_TEST(the_end_is_moved),
+        VIRTUAL_TEST(what_has_passed_stays_so),
+        VIRTUAL_TEST(moving_the_outer_one),
+        VIRTUAL_TEST(passed_tells_of_its_own_time),
+        VIRTUAL_TEST(a_scope_ends_with_its_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

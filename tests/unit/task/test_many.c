@@ -15,7 +15,7 @@ enum {
 
 static bool guards_are_light(void)
 {
-    return weir__rt()->stacks.light; /* known once a task runs */
+    return weir__rt()->default_stacks->light; /* known once a task runs */
 }
 
 static int how_many(void)
@@ -78,7 +78,7 @@ static int a_hundred_thousand_parked_at_once(void *arg)
     weir_group *group = rig_group();
     (void)arg;
     parked_now = woken = 0;
-    check_int(weir_semaphore_new(&none, 0), 0);
+    check_int(weir_semaphore_new(&none, 0, 0), 0);
     for (int i = 0; i < count; i++)
         weir_spawn(group, park, none);
     weir_yield();
@@ -89,7 +89,7 @@ static int a_hundred_thousand_parked_at_once(void *arg)
         weir_semaphore_release(none);
     check_int(weir_gather(group), 0);
     check_int(woken, count);
-    check_int((int64_t)weir__rt()->stacks.used, 1);
+    check_int((int64_t)weir__rt()->default_stacks->used, 1);
     weir_semaphore_free(none);
     return weir_group_free(group);
 }
@@ -101,7 +101,7 @@ static int as_many_are_cancelled(void *arg)
     weir_group *group = rig_group();
     (void)arg;
     parked_now = woken = 0;
-    check_int(weir_semaphore_new(&none, 0), 0);
+    check_int(weir_semaphore_new(&none, 0, 0), 0);
     for (int i = 0; i < count; i++)
         weir_spawn(group, park, none);
     weir_yield();
@@ -125,12 +125,12 @@ static int spawned_and_not_started(void *arg)
     woken = 0;
     for (int i = 0; i < count; i++)
         weir_spawn(group, park, NULL);
-    check_int((int64_t)weir__rt()->stacks.used, 1); /* a stack comes with the first run */
+    check_int((int64_t)weir__rt()->default_stacks->used, 1); /* a stack comes with the first run */
     if (!RIG_SANITIZED)
         check((rig_rss_bytes() - rss) / count < (int64_t)(2 * sizeof(weir_task)));
     check_int(weir_group_free(group), 0);
     check_int(woken, 0);
-    check_int((int64_t)weir__rt()->stacks.slab_count, 1);
+    check_int((int64_t)weir__rt()->default_stacks->slab_count, 1);
     return 0;
 }
 
@@ -145,7 +145,7 @@ static int stacks_are_recycled(void *arg)
         check_int(weir_gather(group), WEIR_EIO);
         check_int(weir_group_free(group), 0);
     }
-    check_int((int64_t)weir__rt()->stacks.slab_count, 1);
+    check_int((int64_t)weir__rt()->default_stacks->slab_count, 1);
     return 0;
 }
 

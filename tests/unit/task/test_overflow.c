@@ -50,7 +50,7 @@ static int two_tasks(void *arg)
     const struct scene *scene = arg;
     weir_group *group = rig_group();
     struct job job = {.ms = 1000};
-    weir__rt()->stacks.light = scene->light;
+    weir__rt()->default_stacks->light = scene->light;
     weir_spawn_named(group, job_run, &job, "innocent");
     weir_spawn_named(group, scene->fn, NULL, "digger");
     weir_yield();

@@ -89,7 +89,7 @@ static int waits_after_computing_for_long(void *arg)
     weir_deadline limit;
     weir_semaphore *semaphore;
     (void)arg;
-    check_int(weir_semaphore_new(&semaphore, 1), 0);
+    check_int(weir_semaphore_new(&semaphore, 1, 0), 0);
     weir_deadline_begin_ms(&limit, 10);
     check_int(weir_yield(), 0);
     pass_ms(10);

@@ -342,11 +342,11 @@ static void refuses_without_a_runtime(void **state)
 {
     weir_group *group = (weir_group *)state;
     weir_semaphore *semaphore = (weir_semaphore *)state;
-    assert_int_equal(weir_group_new(&group), WEIR_ENORUNTIME);
+    assert_int_equal(weir_group_new(&group, NULL), WEIR_ENORUNTIME);
     assert_int_equal(weir_yield(), WEIR_ENORUNTIME);
     assert_int_equal(weir_sleep_ms(1), WEIR_ENORUNTIME);
     assert_null(group);
-    assert_int_equal(weir_semaphore_new(&semaphore, 1), WEIR_ENORUNTIME);
+    assert_int_equal(weir_semaphore_new(&semaphore, 1, 0), WEIR_ENORUNTIME);
     assert_null(semaphore);
     assert_int_equal(weir_wait_fd(0, WEIR_IO_READ), WEIR_ENORUNTIME);
     assert_null(weir_task_self());
