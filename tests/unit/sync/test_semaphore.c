@@ -1,9 +1,5 @@
 /* weir_semaphore: strictly first come first served, and no permit is ever lost. */
-#include "rig.h"
-
-#include <weir/sync.h>
-
-#include "base/mem.h"
+#include "sync_rig.h"
 
 struct waiter {
     const char *name;
@@ -24,7 +20,7 @@ static int acquire_once(void *arg)
 static weir_semaphore *with_permits(size_t permits)
 {
     weir_semaphore *semaphore;
-    check_int(weir_semaphore_new(&semaphore, permits), 0);
+    check_int(weir_semaphore_new(&semaphore, permits, 0), 0);
     return semaphore;
 }
 
@@ -158,37 +154,37 @@ static int three_acquire_twice_in_turns(void *arg)
     return weir_group_free(group);
 }
 
-struct crowd {
+struct busy {
     weir_semaphore *semaphore;
     int inside, most, done;
 };
 
 static int enter(void *arg)
 {
-    struct crowd *crowd = arg;
-    check_int(weir_semaphore_acquire(crowd->semaphore), 0);
-    if (++crowd->inside > crowd->most)
-        crowd->most = crowd->inside;
+    struct busy *busy = arg;
+    check_int(weir_semaphore_acquire(busy->semaphore), 0);
+    if (++busy->inside > busy->most)
+        busy->most = busy->inside;
     weir_sleep_ms(10);
-    crowd->inside--;
-    crowd->done++;
-    weir_semaphore_release(crowd->semaphore);
+    busy->inside--;
+    busy->done++;
+    weir_semaphore_release(busy->semaphore);
     return 0;
 }
 
 static int bounds_what_runs_at_once(void *arg)
 {
-    struct crowd crowd = {.semaphore = with_permits(3)};
+    struct busy busy = {.semaphore = with_permits(3)};
     weir_group *group = rig_group();
     int64_t start_ms = weir_now_ms();
     (void)arg;
     for (int i = 0; i < 10; i++)
-        weir_spawn(group, enter, &crowd);
+        weir_spawn(group, enter, &busy);
     check_int(weir_gather(group), 0);
-    check_int(crowd.most, 3);
-    check_int(crowd.done, 10);
+    check_int(busy.most, 3);
+    check_int(busy.done, 10);
     check_int(weir_now_ms() - start_ms, 40);
-    weir_semaphore_free(crowd.semaphore);
+    weir_semaphore_free(busy.semaphore);
     return weir_group_free(group);
 }
 
@@ -273,19 +269,226 @@ static int past_a_deadline(void *arg)
 
 static int a_permit_that_comes_with_the_deadline(void *arg)
 {
-    struct crowd crowd = {.semaphore = with_permits(1)};
+    struct busy busy = {.semaphore = with_permits(1)};
     weir_group *group = rig_group();
     weir_deadline limit;
     (void)arg;
-    weir_spawn(group, enter, &crowd);
+    weir_spawn(group, enter, &busy);
     weir_yield(); /* it will be released in 10 ms, */
     weir_deadline_begin_ms(&limit, 10);
-    int rc = weir_deadline_end(&limit, weir_semaphore_acquire(crowd.semaphore));
+    int rc = weir_deadline_end(&limit, weir_semaphore_acquire(busy.semaphore));
     check_int(rc, WEIR_ETIMEDOUT); /* just when the time is up */
     check_int(weir_gather(group), 0);
-    check_int((int64_t)weir_semaphore_permits(crowd.semaphore), 1);
-    weir_semaphore_free(crowd.semaphore);
+    check_int((int64_t)weir_semaphore_permits(busy.semaphore), 1);
+    weir_semaphore_free(busy.semaphore);
     return weir_group_free(group);
+}
+
+/* ---- many at a time ---- */
+
+/* Tasks that each want some permits of one semaphore, in a group. */
+struct wants {
+    weir_semaphore *semaphore;
+    weir_group *group;
+    struct caller callers[4];
+    int count;
+};
+
+static int acquire_n(struct caller *caller)
+{
+    return weir_semaphore_acquire_n(caller->on, caller->n);
+}
+
+static void wants_make(struct wants *wants, size_t permits, size_t max)
+{
+    *wants = (struct wants){.group = rig_group()};
+    check_int(weir_semaphore_new(&wants->semaphore, permits, max), 0);
+}
+
+static struct caller *want(struct wants *wants, const char *name, size_t n)
+{
+    struct caller *caller = &wants->callers[wants->count++];
+    *caller = (struct caller){.name = name, .call = acquire_n, .on = wants->semaphore, .n = n};
+    call_in(wants->group, caller);
+    weir_yield();
+    return caller;
+}
+
+static void wants_counts(const struct wants *wants, size_t permits, size_t waiting)
+{
+    check_int((int64_t)weir_semaphore_permits(wants->semaphore), (int64_t)permits);
+    check_int((int64_t)weir_semaphore_waiting(wants->semaphore), (int64_t)waiting);
+}
+
+static int wants_end(struct wants *wants)
+{
+    check_int(weir_group_free(wants->group), 0);
+    check_int((int64_t)weir_semaphore_waiting(wants->semaphore), 0);
+    weir_semaphore_free(wants->semaphore);
+    return 0;
+}
+
+static int many_are_taken_in_one_step(void *arg)
+{
+    struct wants wants;
+    (void)arg;
+    wants_make(&wants, 3, 0);
+    check_int(weir_semaphore_acquire_n(wants.semaphore, 2), 0);
+    check_int(weir_semaphore_try_n(wants.semaphore, 2), WEIR_EBUSY);
+    wants_counts(&wants, 1, 0); /* nothing was taken of what did not suffice */
+    want(&wants, "two", 2);
+    wants_counts(&wants, 1, 1);
+    check_int(weir_semaphore_release_n(wants.semaphore, 1), 0);
+    wants_counts(&wants, 0, 0);
+    weir_yield();
+    check_trace("two");
+    return wants_end(&wants);
+}
+
+static int who_wants_many_is_not_overtaken(void *arg)
+{
+    struct wants wants;
+    (void)arg;
+    wants_make(&wants, 2, 0);
+    want(&wants, "three", 3);
+    want(&wants, "one", 1);
+    check_int(weir_semaphore_try(wants.semaphore), WEIR_EBUSY);
+    wants_counts(&wants, 2, 2);
+    weir_semaphore_release(wants.semaphore);
+    weir_yield();
+    check_trace("three");
+    weir_semaphore_release(wants.semaphore);
+    weir_yield();
+    check_trace("one");
+    return wants_end(&wants);
+}
+
+static int one_release_serves_as_many_as_it_can(void *arg)
+{
+    struct wants wants;
+    (void)arg;
+    wants_make(&wants, 0, 0);
+    want(&wants, "a", 2);
+    want(&wants, "b", 1);
+    want(&wants, "c", 3);
+    want(&wants, "d", 1);
+    check_int(weir_semaphore_release_n(wants.semaphore, 5), 0);
+    wants_counts(&wants, 2, 2);
+    weir_yield();
+    check_trace("a b");
+    check_int(weir_semaphore_release_n(wants.semaphore, 2), 0);
+    weir_yield();
+    check_trace("c d");
+    wants_counts(&wants, 0, 0);
+    return wants_end(&wants);
+}
+
+static int a_cancelled_head_lets_smaller_ones_through(void *arg)
+{
+    struct wants wants;
+    int64_t start_ms = weir_now_ms();
+    (void)arg;
+    wants_make(&wants, 2, 0);
+    struct caller *head = want(&wants, "three", 3);
+    want(&wants, "a", 1);
+    want(&wants, "b", 1);
+    want(&wants, "c", 1);
+    weir_task_cancel(head->task);
+    weir_yield(); /* it runs, and sees to the others; */
+    wants_counts(&wants, 0, 1);
+    weir_yield(); /* they run */
+    check_trace("three! a b");
+    check_int(head->rc, WEIR_ECANCELED);
+    check_int(weir_now_ms(), start_ms);
+    return wants_end(&wants);
+}
+
+static int so_does_one_whose_time_is_up(void *arg)
+{
+    struct wants wants;
+    weir_deadline limit;
+    int64_t start_ms = weir_now_ms();
+    (void)arg;
+    wants_make(&wants, 2, 0);
+    weir_deadline_begin_ms(&limit, 10);
+    weir_group *group = rig_group();
+    struct caller small = {.name = "small", .call = acquire_n, .on = wants.semaphore, .n = 2};
+    call_in(group, &small);
+    int rc = weir_semaphore_acquire_n(wants.semaphore, 3);
+    check_int(weir_deadline_end(&limit, rc), WEIR_ETIMEDOUT);
+    wants_counts(&wants, 0, 0);
+    check_int(weir_gather(group), 0);
+    check_int(weir_now_ms() - start_ms, 10);
+    check_int(weir_group_free(group), 0);
+    return wants_end(&wants);
+}
+
+/* The head is cancelled and has not run yet: nobody may use the gap to overtake. */
+static int newcomers_do_not_overtake_behind_a_cancelled_head(void *arg)
+{
+    struct wants wants;
+    (void)arg;
+    wants_make(&wants, 2, 0);
+    struct caller *head = want(&wants, "three", 3);
+    want(&wants, "two", 2);
+    weir_task_cancel(head->task);
+    check_int(weir_semaphore_try(wants.semaphore), WEIR_EBUSY);
+    wants_counts(&wants, 0, 0);
+    settle();
+    check_trace("three! two");
+    return wants_end(&wants);
+}
+
+static int freed_before_a_cancelled_head_has_run(void *arg)
+{
+    struct wants wants;
+    (void)arg;
+    wants_make(&wants, 2, 0);
+    struct caller *head = want(&wants, "three", 3);
+    struct caller *next = want(&wants, "one", 1);
+    weir_task_cancel(head->task);
+    weir_semaphore_free(wants.semaphore);
+    settle();
+    check_trace("three! one!");
+    check_int(head->rc, WEIR_ECANCELED);
+    check_int(next->rc, WEIR_ECLOSED);
+    return weir_group_free(wants.group);
+}
+
+static int what_can_never_be_granted(void *arg)
+{
+    weir_semaphore *semaphore;
+    (void)arg;
+    check_int(weir_semaphore_new(&semaphore, 2, 3), 0);
+    check_int(weir_semaphore_acquire_n(semaphore, 0), WEIR_ENEVER);
+    check_int(weir_semaphore_acquire_n(semaphore, 4), WEIR_ENEVER);
+    check_int(weir_semaphore_try_n(semaphore, 0), WEIR_ENEVER);
+    check_int(weir_semaphore_try_n(semaphore, 4), WEIR_ENEVER);
+    check_int(weir_semaphore_try_n(semaphore, 3), WEIR_EBUSY);
+    check_int((int64_t)weir_semaphore_permits(semaphore), 2);
+    weir_semaphore_free(semaphore);
+    return 0;
+}
+
+static int a_release_past_the_maximum(void *arg)
+{
+    weir_semaphore *semaphore;
+    (void)arg;
+    check_int(weir_semaphore_new(&semaphore, 4, 3), WEIR_EINVAL);
+    check(semaphore == NULL);
+    check_int(weir_semaphore_new(&semaphore, 2, 3), 0);
+    check_int(weir_semaphore_release_n(semaphore, 2), WEIR_EINVAL);
+    check_int((int64_t)weir_semaphore_permits(semaphore), 2);
+    check_int(weir_semaphore_release(semaphore), 0);
+    check_int(weir_semaphore_release(semaphore), WEIR_EINVAL);
+    check_int((int64_t)weir_semaphore_permits(semaphore), 3);
+    weir_semaphore_free(semaphore);
+    check_int(weir_semaphore_new(&semaphore, SIZE_MAX, 0), 0);
+    check_int(weir_semaphore_release(semaphore), WEIR_EINVAL); /* no maximum, but a size_t */
+    check_int(weir_semaphore_acquire_n(semaphore, SIZE_MAX), 0);
+    check_int((int64_t)weir_semaphore_permits(semaphore), 0);
+    weir_semaphore_free(semaphore);
+    return 0;
 }
 
 /* ---- freed ---- */
@@ -327,7 +530,7 @@ static int without_memory(void *arg)
 {
     weir_semaphore *semaphore = arg;
     weir__mem_fail_at(1);
-    int rc = weir_semaphore_new(&semaphore, 1);
+    int rc = weir_semaphore_new(&semaphore, 1, 0);
     weir__mem_fail_at(0);
     check_int(rc, WEIR_ENOMEM);
     check(semaphore == NULL);
@@ -350,6 +553,15 @@ int main(void)
         VIRTUAL_TEST(the_last_one_cancelled_leaves_the_permit),
         VIRTUAL_TEST(past_a_deadline),
         VIRTUAL_TEST(a_permit_that_comes_with_the_deadline),
+        VIRTUAL_TEST(many_are_taken_in_one_step),
+        VIRTUAL_TEST(who_wants_many_is_not_overtaken),
+        VIRTUAL_TEST(one_release_serves_as_many_as_it_can),
+        VIRTUAL_TEST(a_cancelled_head_lets_smaller_ones_through),
+        VIRTUAL_TEST(so_does_one_whose_time_is_up),
+        VIRTUAL_TEST(newcomers_do_not_overtake_behind_a_cancelled_head),
+        VIRTUAL_TEST(freed_before_a_cancelled_head_has_run),
+        VIRTUAL_TEST(what_can_never_be_granted),
+        VIRTUAL_TEST(a_release_past_the_maximum),
         VIRTUAL_TEST(freeing_it_sends_the_waiters_away),
         VIRTUAL_TEST(freed_before_those_woken_have_run),
         VIRTUAL_TEST(without_memory),
