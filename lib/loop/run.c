@@ -4,7 +4,7 @@
 #include "loop/loop.h"
 
 /* A peer that closes early must not end the program. */
-static void ignore_sigpipe(void)
+void weir__sigpipe_ignore(void)
 {
     struct sigaction action;
     if (sigaction(SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
@@ -17,7 +17,7 @@ int weir_run(weir_task_fn fn, void *arg, const struct weir_run_opts *opts)
 {
     struct weir_run_opts own;
     struct weir__loop *loop;
-    if (fn == NULL || weir__opts_copy(&own, sizeof own, opts) < 0 || own.reserved != 0)
+    if (fn == NULL || weir__opts_copy(&own, sizeof own, opts) < 0)
         return WEIR_EINVAL;
     if (weir__rt() != NULL)
         return WEIR_EBUSY;
@@ -28,7 +28,7 @@ int weir_run(weir_task_fn fn, void *arg, const struct weir_run_opts *opts)
         rc = weir__loop_virtual_new(&loop);
     if (rc < 0)
         return rc;
-    ignore_sigpipe();
+    weir__sigpipe_ignore();
     rc = weir__sched_run(loop, &own, fn, arg);
     loop->free(loop);
     return rc;

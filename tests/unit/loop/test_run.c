@@ -44,7 +44,7 @@ static void refuses_bad_options(void **state)
         {.size = sizeof bad[0], .clock = (enum weir_clock)2},
         {.size = sizeof bad[0], .stack_kib = 15},
         {.size = sizeof bad[0], .stack_kib = 65537},
-        {.size = sizeof bad[0], .reserved = 1},
+        {.size = sizeof bad[0], .stack_kib = 1},
         {.size = sizeof(size_t) - 1},
         {.size = 0},
     };
@@ -233,7 +233,7 @@ static int wait_for_nothing(void *arg)
 {
     weir_semaphore *none;
     weir_group *group = rig_group();
-    check_int(weir_semaphore_new(&none, 0), 0);
+    check_int(weir_semaphore_new(&none, 0, 0), 0);
     weir_spawn(group, acquire_what_nobody_releases, none);
     weir_spawn(group, acquire_what_nobody_releases, none);
     int rc = weir_gather(group);
@@ -255,7 +255,7 @@ static int start_a_deadlock_and_sleep(void *arg)
     weir_semaphore *none;
     weir_group *group = rig_group();
     (void)arg;
-    check_int(weir_semaphore_new(&none, 0), 0);
+    check_int(weir_semaphore_new(&none, 0, 0), 0);
     weir_spawn(group, acquire_what_nobody_releases, none);
     check_int(weir_sleep_ms(2), 0); /* as long as somebody will wake it is none */
     check_trace("");
@@ -290,7 +290,7 @@ static int deadlock_in_what_is_left(void *arg)
 static int own_the_semaphore(void *arg)
 {
     weir_semaphore *none;
-    check_int(weir_semaphore_new(&none, 0), 0);
+    check_int(weir_semaphore_new(&none, 0, 0), 0);
     *(weir_semaphore **)arg = none;
     return deadlock_in_what_is_left(none);
 }

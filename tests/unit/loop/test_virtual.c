@@ -141,7 +141,7 @@ static int wander_about(void *arg)
     weir_semaphore *semaphore;
     weir_group *group = rig_group();
     (void)arg;
-    check_int(weir_semaphore_new(&semaphore, 2), 0);
+    check_int(weir_semaphore_new(&semaphore, 2, 0), 0);
     for (int i = 0; i < WANDERERS; i++)
         weir_spawn_named(group, wander, semaphore, names[i]);
     check_int(weir_gather(group), 0);
