@@ -55,7 +55,7 @@ void input_close(struct input *input)
 
 int input_start(struct input *input)
 {
-    int rc = weir_semaphore_new(&input->turn, 1);
+    int rc = weir_semaphore_new(&input->turn, 1, 0);
     if (rc < 0)
         return rc;
     return weir_jsonl_new(&input->reader, input->fd, WEIR_JSONL_OPTS(.max_line = input->max_line));

@@ -96,8 +96,8 @@ int output_open(struct output *output, const char *name, bool force, const struc
 
 int output_start(struct output *output)
 {
-    int rc = weir_semaphore_new(&output->turn, 1);
-    return rc < 0 ? rc : weir_semaphore_new(&output->keeper, 0);
+    int rc = weir_semaphore_new(&output->turn, 1, 0);
+    return rc < 0 ? rc : weir_semaphore_new(&output->keeper, 0, 0);
 }
 
 void output_stop(struct output *output)

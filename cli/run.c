@@ -140,11 +140,11 @@ static int make_parts(struct run *run)
     if (rc == 0)
         rc = output_start(&run->output);
     if (rc == 0)
-        rc = weir_semaphore_new(&run->places, options->concurrency + EXTRA_PLACES);
+        rc = weir_semaphore_new(&run->places, options->concurrency + EXTRA_PLACES, 0);
     if (rc == 0)
-        rc = weir_group_new(&run->workers);
+        rc = weir_group_new(&run->workers, NULL);
     if (rc == 0)
-        rc = weir_group_new(&run->helpers);
+        rc = weir_group_new(&run->helpers, NULL);
     if (rc < 0)
         return internal_error(rc);
     int status = make_limiter(run);

@@ -5,6 +5,7 @@ set(weir_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/weir")
 
 install(DIRECTORY include/weir TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE TYPE DOC)
+install(FILES tools/weir-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/weir")
 if(WEIR_PROGRAM)
     install(TARGETS weir)
 endif()

@@ -11,7 +11,7 @@ static int run(void *base_url)
     weir_group *group = NULL;
     /* At most 100 a minute start; .period_ms = 1000 would make it 100 a second. */
     int rc = weir_client_new(&api, WEIR_CLIENT_OPTS(.base_url = base_url, .rate = 100));
-    if (rc == 0 && (rc = weir_group_new(&group)) == 0) {
+    if (rc == 0 && (rc = weir_group_new(&group, NULL)) == 0) {
         for (int i = 0; i < 3; i++)
             weir_request_start(group, api, WEIR_REQUEST(.url = "/echo", .body = body[i]),
                                &answer[i]);

@@ -14,7 +14,7 @@ static int run(void *base_url)
     weir_group *group = NULL;
     int rc = weir_client_new(&api, WEIR_CLIENT_OPTS(.base_url = base_url));
     if (rc == 0)
-        rc = weir_group_new(&group);
+        rc = weir_group_new(&group, NULL);
     for (int i = 0; i < QUESTIONS && rc == 0; i++)
         weir_spawn(group, ask, &questions[i]);
     if (rc == 0)

@@ -16,7 +16,7 @@ static int run(void *base_url)
     int rc = weir_client_new(&api, WEIR_CLIENT_OPTS(.base_url = base_url, .rate = 600, .burst = 3,
                                                     .retry = WEIR_RETRY_OPTS(.max_attempts = 6)));
     if (rc == 0)
-        rc = weir_group_new(&group);
+        rc = weir_group_new(&group, NULL);
     for (int i = 0; i < QUESTIONS && rc == 0; i++)
         weir_spawn(group, ask, &questions[i]);
     weir_task *task;

@@ -2,12 +2,15 @@
 
 import os
 import pathlib
+import re
 import subprocess
+import time
 import unittest
+
+from mock import Mock
 
 BUILD = pathlib.Path(os.environ["WEIR_BUILD"])
 SOURCE = pathlib.Path(os.environ["WEIR_SOURCE"])
-WEIR = os.environ["WEIR"]
 
 QUESTIONS = [
     "What is 6 times 7?",
@@ -19,30 +22,9 @@ QUESTIONS = [
 ]
 
 
-class Mock:
-    """`weir mock` on a free port, ended with the block."""
-
-    def __init__(self, *options):
-        self.options = options
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [WEIR, "mock", "--port", "0", *self.options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.url = self.process.stdout.readline().split()[-1]
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        _, self.summary = self.process.communicate(timeout=20)
-
-
-def run(name, url):
+def run(name, *arguments):
     return subprocess.run(
-        [BUILD / "docs" / "examples" / name, url],
+        [BUILD / "docs" / "examples" / name, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -68,7 +50,7 @@ class Examples(unittest.TestCase):
                 self.assertEqual(self.answers(name, "--latency", "0..20"), QUESTIONS)
 
     def test_in_completion_order(self):
-        for name in ("as_completed", "as_completed_semaphore"):
+        for name in ("as_completed", "as_completed_semaphore", "map"):
             with self.subTest(name):
                 asked = self.answers(name, "--latency", "0..20")
                 self.assertEqual(sorted(asked), sorted(QUESTIONS))
@@ -81,6 +63,11 @@ class Examples(unittest.TestCase):
         with Mock("--latency", "10") as mock:
             run("gather_semaphore", mock.url)
         self.assertIn("at most 2 at a time", mock.summary)
+
+    def test_map_bounds_what_is_in_flight(self):
+        with Mock("--latency", "10") as mock:
+            run("map", mock.url)
+        self.assertIn("at most 3 at a time", mock.summary)
 
     def test_nothing_listens(self):
         with Mock() as mock:
@@ -100,9 +87,69 @@ class Examples(unittest.TestCase):
                 "gather_semaphore",
                 "as_completed",
                 "as_completed_semaphore",
+                "embedded",
+                "map",
                 "token_bucket_retry",
+                "virtual_hour",
             },
         )
+
+
+class VirtualHour(unittest.TestCase):
+    """docs/guide/testing-with-the-virtual-clock.md"""
+
+    LINE = re.compile(
+        r"seed (\d+): ([\d.]+) minutes, refused: 1 as down, (\d+) as too fast; trace (\w{16})( WRONG)?"
+    )
+
+    def hours(self, *burst):
+        done = run("virtual_hour", *burst)
+        self.assertEqual(done.stderr, "")
+        lines = [self.LINE.fullmatch(line) for line in done.stdout.splitlines()]
+        self.assertNotIn(None, lines, done.stdout)
+        return done.returncode, [line.groups() for line in lines]
+
+    def test_hours_of_work_in_milliseconds(self):
+        start = time.monotonic()
+        returncode, hours = self.hours()
+        self.assertLess(time.monotonic() - start, 30)  # for eleven hours, under any sanitizer
+        self.assertEqual(returncode, 0)
+        self.assertEqual([hour[0] for hour in hours], [str(n) for n in range(1, 11)] + ["10"])
+        for _, minutes, too_fast, _, wrong in hours:
+            self.assertAlmostEqual(float(minutes), 60, delta=0.5)
+            self.assertEqual((too_fast, wrong), ("0", None))
+        # Each seed is a run of its own, and always the same.
+        self.assertEqual(len({hour[3] for hour in hours}), 10)
+        self.assertEqual(hours[-1], hours[-2])
+        self.assertEqual(self.hours()[1], hours)
+
+    def test_the_test_finds_the_mistake(self):
+        returncode, hours = self.hours("100")
+        self.assertEqual(returncode, 1)
+        self.assertEqual({hour[4] for hour in hours}, {" WRONG"})
+
+
+class Embedded(unittest.TestCase):
+    """docs/guide/embedding.md"""
+
+    def test_the_guide_has_the_whole_program(self):
+        program = (SOURCE / "docs" / "examples" / "embedded.c").read_text()
+        body = program[program.index("#include") :]
+        self.assertIn(body, (SOURCE / "docs" / "guide" / "embedding.md").read_text())
+
+    def test_each_tick_is_answered(self):
+        with Mock("--latency", "0..20") as mock:
+            done = run("embedded", mock.url)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(sorted(done.stdout.splitlines()), ["200 blue", "200 green", "200 red"])
+
+    def test_nothing_listens(self):
+        with Mock() as mock:
+            url = mock.url
+        done = run("embedded", url)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        for color in ("red", "green", "blue"):
+            self.assertIn(f"{color}: connection could not be made", done.stderr)
 
 
 class Readme(unittest.TestCase):

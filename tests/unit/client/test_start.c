@@ -235,7 +235,7 @@ static int whole_program(struct model_server *server)
                                                        .headers = headers, .bearer_token = "key",
                                                        .rate = 1000, .transport = &transport));
     if (rc == 0)
-        rc = weir_group_new(&group);
+        rc = weir_group_new(&group, NULL);
     if (rc == 0) {
         weir_request_start(group, client, WEIR_REQUEST(.url = "/a", .body = "b", .headers = own),
                            &responses[0]);

@@ -353,7 +353,7 @@ static int read_random_socket(uint64_t seed, char *data, size_t room)
     fill_random(&state, data, len, 1 + below(&state, 40));
     new_pair(ends);
     struct feed feed = {.fd = ends[1], .data = data, .len = len, .state = state};
-    assert_int_equal(weir_group_new(&group), 0);
+    assert_int_equal(weir_group_new(&group, NULL), 0);
     weir_spawn(group, send_pieces, &feed);
     weir_jsonl *reader = reader_of(ends[0], max_line);
     compare(reader, data, len, max_line);

@@ -214,7 +214,7 @@ static int others_run(void *arg)
     struct weir_line line;
     weir_group *group;
     pipe_test_begin(&test);
-    assert_int_equal(weir_group_new(&group), 0);
+    assert_int_equal(weir_group_new(&group, NULL), 0);
     weir_task *task = weir_spawn(group, wait_for_line, &test);
     poll_error = EINTR;
     assert_int_equal(weir_yield(), 0);
@@ -256,7 +256,7 @@ static int cancel_and_go_on(void *arg)
             expect_line(test.reader, 1, "abcd");
         if (i == 2)
             expect_none(test.reader, WEIR_ELINESIZE, 2);
-        assert_int_equal(weir_group_new(&group), 0);
+        assert_int_equal(weir_group_new(&group, NULL), 0);
         weir_task *task = weir_spawn(group, wait_for_line, &test);
         assert_int_equal(weir_yield(), 0);
         weir_group_cancel(group);
@@ -357,7 +357,7 @@ static int reads_zeros(void *arg)
 static int cancels_who_reads_zeros(void *arg)
 {
     weir_group *group;
-    int rc = weir_group_new(&group);
+    int rc = weir_group_new(&group, NULL);
     if (rc < 0)
         return rc;
     weir_task *reading = weir_spawn(group, reads_zeros, arg);
