@@ -307,7 +307,7 @@ static int a_deadline_before_it_began(void *arg)
 static int open_later(void *arg)
 {
     gate_await(arg, 1); /* it runs */
-    check_int(weir_sleep_ms(5), 0);
+    check_int(weir_sleep_ms(21), 0);
     gate_open(arg, 1);
     return 0;
 }
@@ -320,7 +320,7 @@ static int a_deadline_while_it_runs(void *arg)
     weir_deadline limit;
     (void)arg;
     weir_spawn(group, open_later, &gate);
-    weir_deadline_begin_ms(&limit, 4);
+    weir_deadline_begin_ms(&limit, 20);
     check_int(weir_offload(blocking, &call), 9);
     check_int(weir_deadline_passed(&limit), 1);
     check_int(weir_deadline_end(&limit, 9), 9);

@@ -330,7 +330,7 @@ static void check_conserved(struct world *world)
     }
     check(world->lock == NULL || !weir_lock_is_held(world->lock));
     if (world->limiter != NULL) {
-        struct weir_limiter_stats stats;
+        struct weir_limiter_stats stats = {.size = sizeof stats};
         weir_limiter_stats(world->limiter, &stats);
         check_int((int64_t)stats.holding + (int64_t)stats.waiting, 0);
     }
