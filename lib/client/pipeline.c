@@ -1,8 +1,6 @@
 /* The way of a request, top to bottom:
  *     deadline -> retry { admission -> attempt -> decide -> backoff }
  * docs/design/client.md says why in this order. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/opts.h"
 #include "client/client.h"

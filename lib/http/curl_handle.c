@@ -43,6 +43,13 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
     return handle->failure == 0 ? len : 0;
 }
 
+static long request_bytes(const struct weir__curl_handle *handle)
+{
+    long bytes = 0;
+    curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    return bytes;
+}
+
 /* Called when the connection stands, right before the request goes out. When a kept connection dies
  * before the first byte of the answer, libcurl would send the request again by itself, behind the
  * limiter and though the server may have acted on it: the second call ends that, unless not a byte
@@ -54,9 +61,7 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
     (void)local_ip;
     (void)port;
     (void)local_port;
-    long request_bytes = 0;
-    curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    if (handle->sendings++ > 0 && request_bytes > 0) {
+    if (handle->sendings++ > 0 && request_bytes(handle) > 0) {
         handle->failure = WEIR_ERESET;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -320,9 +325,7 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
 
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)
 {
-    long request_bytes = 0;
-    curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    bool begun = request_bytes > 0 || handle->answered; /* to a proxy, perhaps */
+    bool begun = request_bytes(handle) > 0 || handle->answered; /* to a proxy, perhaps */
     return begun && handle->sendings > 0 ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
 }
 

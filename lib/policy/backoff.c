@@ -1,8 +1,9 @@
 #include "policy/backoff.h"
 
+#include <stdbool.h>
+
 #include "base/clock.h"
 #include "base/opts.h"
-#include <stdbool.h>
 
 enum {
     DEFAULT_ATTEMPTS = 5,
