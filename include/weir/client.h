@@ -2,13 +2,15 @@
  * helps.
  *
  * The way of a request:
- *     deadline -> retry { admission (gate, concurrency, rate; one step, first come first served)
+ *     deadline -> retry { circuit breaker (off unless asked for)
+ *                         -> admission (gate, concurrency, rate; one step, first come first served)
  *                         -> attempt -> would another help? -> backoff }
  * Nothing is held during the backoff. A "too fast" answer (429) closes one gate for all requests
  * that share the client's limiter until the time the server names. */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
 
+#include <weir/breaker.h>
 #include <weir/http.h>
 #include <weir/limiter.h>
 #include <weir/retry.h>
@@ -38,7 +40,8 @@ struct weir_client_opts {
     int64_t timeout_ms;                  /* default for the whole of each call; 0: none */
     int64_t attempt_timeout_ms; /* for one attempt, from connect to the body's end; 0: 600,000 */
     uint64_t max_body_bytes;    /* of an answer, after decompression; 0: 16 MiB */
-    const struct weir_transport *transport; /* copied; NULL: libcurl */
+    const struct weir_transport *transport;  /* copied; NULL: libcurl */
+    const struct weir_breaker_opts *breaker; /* breaker.h; NULL: no circuit breaker */
 };
 #define WEIR_CLIENT_OPTS(...)                                                                      \
     (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
@@ -59,6 +62,10 @@ WEIR_API int weir_client_free(weir_client *client);
 /* The limiter the client uses, borrowed. */
 WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
 
+/* Fills *stats, whose size must be set, with the state of the client's circuit breaker; all zero
+ * (closed) for a client without one. 0, else WEIR_EINVAL. Does not suspend. */
+WEIR_API int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats);
+
 /* Sends the request and waits for its answer. Suspends.
  *
  * Returns 0 when the server answered, whatever the status: weir_response_status and _outcome tell
@@ -69,6 +76,8 @@ WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
  *   WEIR_ETIMEDOUT  timeout_ms passed      WEIR_EDEADLINE  the turn would come after a deadline
  *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed
  *   WEIR_ECLOSED    the limiter was closed before the request's turn
+ *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the
+ *                   last failure
  *   WEIR_ENOMEM, or what a transport of your own returned.
  * *out is set in each case but for NULL when memory is out: it tells the attempts, and the last
  * answer or failure. The caller frees it. */

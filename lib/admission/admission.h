@@ -43,6 +43,9 @@ struct weir__stay {
 /* As weir_limiter_acquire. */
 int weir__admission_enter(weir_limiter *limiter, struct weir__stay *stay, uint64_t amount);
 
+/* As weir_limiter_try: 0 when granted, WEIR_EBUSY when it would have to wait. */
+int weir__admission_try(weir_limiter *limiter, struct weir__stay *stay, uint64_t amount);
+
 /* The end of a use: by its owner, by a client. */
 void weir__admission_let_go(weir_limiter *limiter);
 
@@ -59,6 +62,9 @@ void weir__admission_leave(weir_limiter *limiter, const struct weir__stay *stay,
 /* Holds nothing and sleeps until when_ns. 0, WEIR_ECANCELED, or WEIR_ECLOSED as soon as the limiter
  * closes. */
 int weir__admission_sleep(weir_limiter *limiter, int64_t when_ns);
+
+/* The same with a wait that the caller has begun, so that others may end it earlier. */
+int weir__admission_sleep_in(weir_limiter *limiter, struct weir__wait *wait, int64_t when_ns);
 
 /* The earliest time at which the stay, which has a ticket, could be admitted (again) as far as
  * known: what it takes to refuse at once rather than wait for a deadline. */

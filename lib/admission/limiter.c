@@ -203,6 +203,13 @@ int weir__admission_enter(weir_limiter *limiter, struct weir__stay *stay, uint64
     return rc == WEIR_EBUSY ? wait_for_turn(limiter, &entry) : rc;
 }
 
+int weir__admission_try(weir_limiter *limiter, struct weir__stay *stay, uint64_t amount)
+{
+    int rc = check(limiter, amount);
+    stay->amount = amount;
+    return rc < 0 ? rc : enter_now(limiter, stay);
+}
+
 /* ---- leaving ---- */
 
 /* Those whose patience the pause exceeds go now. */
@@ -264,13 +271,18 @@ void weir__admission_leave(weir_limiter *limiter, const struct weir__stay *stay,
     pump(limiter);
 }
 
+int weir__admission_sleep_in(weir_limiter *limiter, struct weir__wait *wait, int64_t when_ns)
+{
+    if (limiter->closed)
+        return WEIR_ECLOSED;
+    return weir__park_until(wait, &limiter->sleepers, when_ns);
+}
+
 int weir__admission_sleep(weir_limiter *limiter, int64_t when_ns)
 {
     struct weir__wait wait;
     int rc = weir__wait_begin(&wait);
-    if (rc == 0 && limiter->closed)
-        rc = WEIR_ECLOSED;
-    return rc < 0 ? rc : weir__park_until(&wait, &limiter->sleepers, when_ns);
+    return rc < 0 ? rc : weir__admission_sleep_in(limiter, &wait, when_ns);
 }
 
 /* ---- the public face ---- */
@@ -336,9 +348,8 @@ int weir_limiter_acquire(weir_limiter *limiter, uint64_t amount)
 
 int weir_limiter_try(weir_limiter *limiter, uint64_t amount)
 {
-    struct weir__stay stay = {.amount = amount, .counted = limiter->concurrency > 0};
-    int rc = check(limiter, amount);
-    return rc < 0 ? rc : enter_now(limiter, &stay);
+    struct weir__stay stay = {.counted = limiter->concurrency > 0};
+    return weir__admission_try(limiter, &stay, amount);
 }
 
 /* Which of the holders this is cannot be known. It counts as one admitted since the gate last

@@ -92,6 +92,8 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         rc = copy_headers(client, opts);
     if (rc == 0)
         rc = set_limiter(client, opts);
+    if (rc == 0)
+        rc = weir__circuit_new(&client->circuit, client->limiter, opts->breaker);
     return rc == 0 ? set_transport(client, opts) : rc;
 }
 
@@ -128,6 +130,7 @@ int weir_client_free(weir_client *client)
         return WEIR_EBUSY;
     if (client->transport.free != NULL)
         client->transport.free(client->transport.self);
+    weir__circuit_free(client->circuit);
     if (client->own_limiter)
         weir_limiter_free(client->limiter);
     else if (client->limiter != NULL)
@@ -143,4 +146,14 @@ int weir_client_free(weir_client *client)
 weir_limiter *weir_client_limiter(const weir_client *client)
 {
     return client->limiter;
+}
+
+int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats)
+{
+    struct weir_breaker_stats own = {.size = stats->size};
+    if (stats->size < sizeof stats->size)
+        return WEIR_EINVAL;
+    weir__circuit_figures(client->circuit, &own);
+    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
+    return 0;
 }

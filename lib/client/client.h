@@ -5,6 +5,7 @@
 #include <weir/client.h>
 
 #include "admission/admission.h"
+#include "client/circuit.h"
 #include "http/url.h"
 
 struct weir_client {
@@ -15,6 +16,7 @@ struct weir_client {
     bool own_limiter;
     struct weir_retry_opts retry;
     struct weir_transport transport;
+    struct weir__circuit *circuit; /* NULL: none */
     int64_t timeout_ms, attempt_timeout_ms;
     size_t max_body;
     size_t calls; /* under way */

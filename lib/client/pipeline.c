@@ -1,5 +1,5 @@
 /* The way of a request, top to bottom:
- *     deadline -> retry { admission -> attempt -> decide -> backoff }
+ *     deadline -> retry { circuit -> admission -> attempt -> decide -> backoff }
  * docs/design/client.md says why in this order. */
 #include "base/clock.h"
 #include "base/opts.h"
@@ -12,6 +12,7 @@ struct call {
     weir_client *client;
     struct weir__prepared prepared;
     struct weir__stay stay;
+    struct weir__pass pass; /* of the circuit breaker */
     uint64_t amount;
     int64_t started_ns; /* of the first attempt */
     unsigned throttled; /* attempts that were answered "too fast" */
@@ -55,6 +56,7 @@ static int attempt(struct call *call)
     int rc = transport->perform(transport->self, &call->prepared.exchange, response);
     rc = classify(response, rc);
     call->throttled += response->outcome == WEIR_OUTCOME_THROTTLED;
+    weir__circuit_leave(call->client->circuit, &call->pass, response);
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
     return rc;
@@ -62,11 +64,26 @@ static int attempt(struct call *call)
 
 /* ---- would another help, and when? ---- */
 
+/* When a new attempt may begin at the latest. */
+static int64_t last_start_ns(const struct call *call)
+{
+    int64_t max_ms = call->client->retry.max_elapsed_ms;
+    if (max_ms == 0 || call->response->attempts == 0)
+        return INT64_MAX;
+    return weir__ns_add(call->started_ns, weir__ms_to_ns(max_ms));
+}
+
+static int64_t later_ns(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
 /* Earliest start of another attempt; INT64_MAX: there is to be none. */
 static int64_t next_start_ns(struct call *call, int rc)
 {
     const weir_response *response = call->response;
     const struct weir_retry_opts *policy = &call->client->retry;
+    const struct weir__circuit *circuit = call->client->circuit;
     struct weir__rt *rt = call->client->rt;
     int64_t now_ns = weir__now_ns(rt), wait_ns = 0;
     struct weir_attempt ended = {
@@ -84,21 +101,28 @@ static int64_t next_start_ns(struct call *call, int rc)
         return INT64_MAX;
     int64_t start_ns = weir__ns_add(now_ns, wait_ns);
     int64_t turn_ns = weir__admission_earliest_ns(call->client->limiter, &call->stay, call->amount);
-    if (turn_ns > start_ns)
-        start_ns = turn_ns;
-    int64_t last_ns = INT64_MAX;
-    if (policy->max_elapsed_ms > 0)
-        last_ns = weir__ns_add(call->started_ns, weir__ms_to_ns(policy->max_elapsed_ms));
-    if (start_ns > last_ns || start_ns > weir__deadline_ns(rt->current))
+    start_ns = later_ns(start_ns, later_ns(turn_ns, weir__circuit_earliest_ns(circuit)));
+    if (start_ns > last_start_ns(call) || start_ns > weir__deadline_ns(rt->current))
         return INT64_MAX; /* refused now, with the last real outcome, rather than after the wait */
     return weir__ns_add(now_ns, wait_ns);
 }
 
 /* ---- retry ---- */
 
+/* The circuit is asked before the queue, so that nobody queues in vain, and behind it, since it may
+ * have opened meanwhile. Nothing is held while waiting for it. */
 static int admit(struct call *call)
 {
-    return weir__admission_enter(call->client->limiter, &call->stay, call->amount);
+    weir_client *client = call->client;
+    call->pass = (struct weir__pass){.again = call->response->attempts > 0};
+    for (;;) {
+        int rc = weir__circuit_await(client->circuit, &call->pass, last_start_ns(call));
+        if (rc == 0)
+            rc = weir__admission_enter(client->limiter, &call->stay, call->amount);
+        if (rc < 0 || weir__circuit_enter(client->circuit, &call->pass))
+            return rc;
+        weir__admission_leave(client->limiter, &call->stay, WEIR__WENT_UNUSED, -1);
+    }
 }
 
 static int run(struct call *call)
@@ -118,11 +142,13 @@ static int run(struct call *call)
             rc = weir__admission_sleep(call->client->limiter, start_ns);
         if (rc == 0)
             rc = admit(call);
-        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED)
+        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED || rc == WEIR_EOPEN)
             return result;
     }
     response->error = rc;
     weir_response_set_failure(response, response->sent, weir_strerror(rc));
+    if (rc == WEIR_EOPEN)
+        weir__circuit_explain(call->client->circuit, response);
     return rc;
 }
 
