@@ -11,6 +11,7 @@
 #define WEIR_CLIENT_H
 
 #include <weir/breaker.h>
+#include <weir/hedge.h>
 #include <weir/http.h>
 #include <weir/limiter.h>
 #include <weir/retry.h>
@@ -42,6 +43,7 @@ struct weir_client_opts {
     uint64_t max_body_bytes;    /* of an answer, after decompression; 0: 16 MiB */
     const struct weir_transport *transport;  /* copied; NULL: libcurl */
     const struct weir_breaker_opts *breaker; /* breaker.h; NULL: no circuit breaker */
+    const struct weir_hedge_opts *hedge;     /* hedge.h; NULL: no attempt is sent twice at a time */
 };
 #define WEIR_CLIENT_OPTS(...)                                                                      \
     (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
@@ -65,6 +67,9 @@ WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
 /* Fills *stats, whose size must be set, with the state of the client's circuit breaker; all zero
  * (closed) for a client without one. 0, else WEIR_EINVAL. Does not suspend. */
 WEIR_API int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats);
+
+/* The same of its hedging. delay_ms is -1 for a client without. */
+WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats);
 
 /* Sends the request and waits for its answer. Suspends.
  *

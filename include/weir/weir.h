@@ -7,6 +7,7 @@
 #include <weir/client.h>
 #include <weir/embed.h>
 #include <weir/err.h>
+#include <weir/hedge.h>
 #include <weir/http.h>
 #include <weir/io.h>
 #include <weir/jsonl.h>

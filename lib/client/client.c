@@ -94,6 +94,10 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         rc = set_limiter(client, opts);
     if (rc == 0)
         rc = weir__circuit_new(&client->circuit, client->limiter, opts->breaker);
+    if (rc == 0)
+        rc = weir__hedger_new(&client->hedger, client->rt, opts->hedge);
+    if (rc == 0 && client->hedger != NULL && client->retry.max_attempts == 1)
+        rc = WEIR_EINVAL;
     return rc == 0 ? set_transport(client, opts) : rc;
 }
 
@@ -131,6 +135,7 @@ int weir_client_free(weir_client *client)
     if (client->transport.free != NULL)
         client->transport.free(client->transport.self);
     weir__circuit_free(client->circuit);
+    weir__free(client->hedger);
     if (client->own_limiter)
         weir_limiter_free(client->limiter);
     else if (client->limiter != NULL)
@@ -154,6 +159,16 @@ int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_sta
     if (stats->size < sizeof stats->size)
         return WEIR_EINVAL;
     weir__circuit_figures(client->circuit, &own);
+    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
+    return 0;
+}
+
+int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats)
+{
+    struct weir_hedge_stats own = {.size = stats->size, .delay_ms = -1};
+    if (stats->size < sizeof stats->size)
+        return WEIR_EINVAL;
+    weir__hedge_figures(client->hedger, &own);
     memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "admission/admission.h"
 #include "client/circuit.h"
+#include "client/hedge.h"
 #include "http/url.h"
 
 struct weir_client {
@@ -17,6 +18,7 @@ struct weir_client {
     struct weir_retry_opts retry;
     struct weir_transport transport;
     struct weir__circuit *circuit; /* NULL: none */
+    struct weir__hedger *hedger;   /* NULL: none */
     int64_t timeout_ms, attempt_timeout_ms;
     size_t max_body;
     size_t calls; /* under way */

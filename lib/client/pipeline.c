@@ -1,5 +1,5 @@
 /* The way of a request, top to bottom:
- *     deadline -> retry { circuit -> admission -> attempt -> decide -> backoff }
+ *     deadline -> retry { circuit -> admission -> attempt (or two) -> decide -> backoff }
  * docs/design/client.md says why in this order. */
 #include "base/clock.h"
 #include "base/opts.h"
@@ -16,6 +16,7 @@ struct call {
     uint64_t amount;
     int64_t started_ns; /* of the first attempt */
     unsigned throttled; /* attempts that were answered "too fast" */
+    bool begun;         /* the attempt was; what it took for it, it gives back */
     weir_response *response;
 };
 
@@ -50,6 +51,7 @@ static int attempt(struct call *call)
 {
     weir_response *response = call->response;
     const struct weir_transport *transport = &call->client->transport;
+    call->begun = true;
     weir__response_reset(response);
     call->prepared.exchange.attempt = ++response->attempts;
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
@@ -60,6 +62,116 @@ static int attempt(struct call *call)
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
     return rc;
+}
+
+/* ---- or two that race ---- */
+
+/* The second one is a copy of the call with a response of its own. */
+struct pair {
+    struct call *calls[2]; /* the second is NULL unless it took a place */
+    struct call second;
+    unsigned made; /* attempts before these */
+};
+
+static int run_first(void *arg)
+{
+    return attempt(((struct pair *)arg)->calls[0]);
+}
+
+static int run_second(void *arg)
+{
+    return attempt(((struct pair *)arg)->calls[1]);
+}
+
+/* A 4xx wins, too: the other would be answered the same. */
+static enum weir__rank rank(void *arg, int which)
+{
+    const struct call *call = ((struct pair *)arg)->calls[which];
+    const weir_response *response = call->response;
+    if (!call->begun)
+        return WEIR__RANK_NONE;
+    if (response->outcome == WEIR_OUTCOME_OK || response->outcome == WEIR_OUTCOME_CLIENT_ERROR)
+        return WEIR__RANK_WINS;
+    return response->error == 0 ? WEIR__RANK_ANSWERED : WEIR__RANK_FAILED;
+}
+
+static void give_back(struct call *call)
+{
+    weir__circuit_give_back(call->client->circuit, &call->pass);
+    weir__admission_leave(call->client->limiter, &call->stay, WEIR__WENT_UNUSED, -1);
+}
+
+static bool prepare_second(void *arg)
+{
+    struct pair *pair = arg;
+    struct call *second = &pair->second;
+    weir_client *client = second->client;
+    second->response = weir__response_new(client->max_body);
+    if (second->response == NULL)
+        return false;
+    second->response->attempts = pair->made + 1;
+    if (!weir__circuit_enter_closed(client->circuit, &second->pass))
+        return false;
+    if (weir__admission_try(client->limiter, &second->stay, second->amount) == 0)
+        pair->calls[1] = second;
+    else
+        weir__circuit_give_back(client->circuit, &second->pass);
+    return pair->calls[1] != NULL;
+}
+
+/* Puts into the call what both have come to, and lets the best response be its own. */
+static void join(struct call *call, struct pair *pair, int best)
+{
+    struct call *second = &pair->second;
+    if (pair->calls[1] != NULL && !second->begun) {
+        give_back(second);
+    } else if (pair->calls[1] != NULL) {
+        call->throttled += second->throttled;
+        call->response->attempts = second->response->attempts;
+        if (best == 1) {
+            weir_response first = *call->response;
+            *call->response = *second->response;
+            *second->response = first;
+        }
+    }
+    weir_response_free(second->response);
+}
+
+static int race(struct call *call)
+{
+    struct pair pair = {.calls = {call}, .second = *call, .made = call->response->attempts};
+    struct weir__race race = {
+        .arg = &pair,
+        .runners = {run_first, run_second},
+        .prepare_second = prepare_second,
+        .rank = rank,
+    };
+    pair.second.stay = (struct weir__stay){.counted = true};
+    pair.second.pass = (struct weir__pass){.held = false};
+    pair.second.response = NULL;
+    pair.second.throttled = 0;
+    pair.second.begun = call->begun = false;
+    int rc = weir__hedge_race(call->client->hedger, &race);
+    join(call, &pair, race.best);
+    if (rc == 0)
+        return call->response->error;
+    if (rc != WEIR_ECANCELED)
+        return attempt(call); /* no room for two: one, then */
+    if (!call->begun)
+        give_back(call);
+    enum weir_sent sent = call->response->sent;
+    weir__response_reset(call->response); /* an answer may have come at the same moment */
+    call->response->error = rc;
+    weir_response_set_failure(call->response, sent, weir_strerror(rc));
+    return rc;
+}
+
+/* What was told to slow down is not sent twice, nor beyond the number of attempts. */
+static bool may_race(const struct call *call)
+{
+    unsigned most = call->client->retry.max_attempts, made = call->response->attempts;
+    return call->client->hedger != NULL && call->prepared.exchange.replay != 0 &&
+           call->throttled == 0 && made + 1 < most;
 }
 
 /* ---- would another help, and when? ---- */
@@ -131,7 +243,7 @@ static int run(struct call *call)
     int rc = admit(call);
     call->started_ns = call->stay.admitted_ns;
     while (rc == 0) {
-        int result = attempt(call);
+        int result = may_race(call) ? race(call) : attempt(call);
         if (result == WEIR_ECANCELED)
             return result;
         int64_t start_ns = next_start_ns(call, result);
