@@ -179,6 +179,7 @@ static int too_fast_ends_it(void *arg)
         check_int(went.status, 200);
         check_int((int64_t)went.attempts, 3);
         check_int((int64_t)server.requests, 3);
+        check_int((int64_t)stats_of(client).firsts, 1); /* the third was no race at all */
         check_seconds(client, 1, 0);
         done(client, &server);
     }
@@ -309,6 +310,18 @@ static int a_cancel_at_any_time(void *arg)
         done(client, &server);
     }
     return 0;
+}
+
+/* The same with tasks that run in any order: a cancel may come before a sending has begun. */
+static void test_a_cancel_in_any_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        int rc = weir_run(a_cancel_at_any_time, NULL,
+                          WEIR_RUN_OPTS(.clock = WEIR_CLOCK_VIRTUAL, .seed = seed, .shuffle = 1));
+        assert_int_equal(rc, 0);
+        rig_assert_no_failure();
+    }
 }
 
 static int out_of_memory_at_any_place(void *arg)
@@ -446,6 +459,7 @@ int main(void)
         VIRTUAL_TEST(the_losers_tokens),
         VIRTUAL_TEST(a_probe_is_not_hedged),
         VIRTUAL_TEST(a_cancel_at_any_time),
+        cmocka_unit_test(test_a_cancel_in_any_order),
         VIRTUAL_TEST(out_of_memory_at_any_place),
         VIRTUAL_TEST(the_tail_is_cut),
         VIRTUAL_TEST(a_slow_server_is_spared),
