@@ -379,6 +379,7 @@ static enum when failure_is_retried(int rc)
     case WEIR_ECANCELED:
     case WEIR_ETIMEDOUT:
     case WEIR_EPAUSED:
+    case WEIR_EOPEN:
     case WEIR_EDEADLINE:
     case WEIR_ECLOSED:
     case WEIR_EBUSY:
