@@ -35,7 +35,8 @@
     X(25, EATTEMPTTIME, "the attempt took longer than its time limit")                             \
     X(26, ETRANSFER, "transfer failed inside libcurl")                                             \
     X(27, EPAUSED, "refused: the server asked for a longer pause than server_wait_max_ms")         \
-    X(28, EOPEN, "refused: the circuit is open after too many failures")
+    X(28, EOPEN, "refused: the circuit is open after too many failures")                           \
+    X(29, EAGAIN, "try again: returned by a function that is retried")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

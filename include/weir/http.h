@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <weir/attempt.h>
 #include <weir/err.h>
 
 /* What is asked for. Borrowed for the time of the call it is given to, which copies what it keeps
@@ -27,24 +28,6 @@ struct weir_request {
     int reserved; /* leave 0 */
 };
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
-
-/* How a call or an attempt ended, as far as retrying is concerned. */
-enum weir_outcome {
-    WEIR_OUTCOME_OK = 0,       /* status 1xx to 3xx */
-    WEIR_OUTCOME_CLIENT_ERROR, /* 4xx: asking again would not help */
-    WEIR_OUTCOME_THROTTLED,    /* 429, or 503 with a Retry-After: too fast */
-    WEIR_OUTCOME_SERVER_ERROR, /* 408, 409, 425, 5xx: may pass */
-    WEIR_OUTCOME_FAILED,       /* no complete answer; weir_response_error_text says why */
-};
-
-/* What is known of the server having got the request. */
-enum weir_sent {
-    WEIR_SENT_NEVER = 0, /* not a byte of it left: safe to send again */
-    WEIR_SENT_MAYBE,     /* the server may have acted on it */
-    WEIR_SENT_ANSWERED,  /* an answer came */
-};
-
-typedef struct weir_response weir_response;
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,6 +55,12 @@ WEIR_API const char *weir_response_request_id(const weir_response *response, siz
 
 /* Attempts made, 0 when the request was never admitted. */
 WEIR_API unsigned weir_response_attempts(const weir_response *response);
+
+/* Tells of one of the attempts, of which the last 16 are kept: fills *record, whose size must be
+ * set. number: 1 .. weir_response_attempts. 0, or WEIR_EINVAL: a size that was never set, a number
+ * that there was not, or that is forgotten. */
+WEIR_API int weir_response_history(const weir_response *response, unsigned number,
+                                   struct weir_attempt_record *record);
 
 /* The wait that the server asked for with its last answer, in ms; -1: none. */
 WEIR_API int64_t weir_response_server_wait_ms(const weir_response *response);

@@ -3,6 +3,7 @@
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
+#include <weir/attempt.h>
 #include <weir/breaker.h>
 #include <weir/client.h>
 #include <weir/embed.h>

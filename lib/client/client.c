@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admission/retry.h"
 #include "base/mem.h"
 #include "base/opts.h"
 #include "http/curl.h"
 #include "http/header.h"
 #include "policy/backoff.h"
+#include "policy/budget.h"
 
 enum { KEPT_CONNECTIONS = 1024 };
 
@@ -35,6 +37,17 @@ static int copy_headers(weir_client *client, const struct weir_client_opts *opts
     snprintf(line, size, "Authorization: Bearer %s", opts->bearer_token);
     client->headers[n] = line;
     return weir__headers_check((const char *const *)client->headers);
+}
+
+/* A client has time limits of its own. */
+static int set_retry(weir_client *client, const struct weir_retry_opts *opts)
+{
+    int rc = weir__retry_init(&client->retry, opts);
+    if (rc == 0 && (client->retry.timeout_ms != 0 || client->retry.attempt_timeout_ms != 0))
+        rc = WEIR_EINVAL;
+    if (client->retry.budget != NULL)
+        client->retry.budget->users++;
+    return rc;
 }
 
 static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
@@ -85,7 +98,7 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         opts->attempt_timeout_ms > 0 ? opts->attempt_timeout_ms : attempt_timeout_ms;
     uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
     client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
-    int rc = weir__retry_init(&client->retry, opts->retry);
+    int rc = set_retry(client, opts->retry);
     if (rc == 0)
         rc = weir__base_init(&client->base, opts->base_url);
     if (rc == 0)
@@ -140,6 +153,8 @@ int weir_client_free(weir_client *client)
         weir_limiter_free(client->limiter);
     else if (client->limiter != NULL)
         weir__admission_let_go(client->limiter);
+    if (client->retry.budget != NULL)
+        weir__retry_budget_let_go(client->retry.budget);
     for (char **line = client->headers; line != NULL && *line != NULL; line++)
         weir__free(*line);
     weir__free(client->headers);

@@ -14,11 +14,52 @@ struct call {
     struct weir__stay stay;
     struct weir__pass pass; /* of the circuit breaker */
     uint64_t amount;
-    int64_t started_ns; /* of the first attempt */
-    unsigned throttled; /* attempts that were answered "too fast" */
-    bool begun;         /* the attempt was; what it took for it, it gives back */
+    struct weir_attempt at;            /* the present attempt, and what came before it */
+    struct weir_attempt_record record; /* of it */
+    int64_t slept_ns;                  /* before it */
+    int64_t queued_ns;                 /* when it began to wait for its turn */
+    bool begun;                        /* it was; what it took for it, it gives back */
     weir_response *response;
 };
+
+/* ---- history ---- */
+
+static int64_t whole_ms(int64_t time_ns)
+{
+    return time_ns / WEIR__NS_PER_MS;
+}
+
+static void record_begin(struct call *call)
+{
+    const struct weir__stay *stay = &call->stay;
+    call->record = (struct weir_attempt_record){
+        .number = call->at.number,
+        .started_ms = whole_ms(stay->admitted_ns),
+        .blocked_backoff_ms = whole_ms(call->slept_ns),
+        .blocked_turn_ms = whole_ms(stay->admitted_ns - call->queued_ns),
+    };
+}
+
+static void record_result(struct call *call)
+{
+    struct weir_attempt_record *record = &call->record;
+    const struct weir_attempt *at = &call->at;
+    record->rc = at->rc;
+    record->status = at->status;
+    record->outcome = at->outcome;
+    record->sent = at->sent;
+    record->server_wait_ms = at->server_wait_ms;
+    record->took_ms = whole_ms(at->started_ns + at->elapsed_ns) - record->started_ms;
+}
+
+/* Keeps it, with the reason of what comes next. */
+static void record_why(struct call *call, enum weir_why why, int64_t wait_ns)
+{
+    call->record.why = why;
+    call->record.wait_ms = whole_ms(wait_ns);
+    if (call->begun)
+        weir__history_put(&call->response->history, &call->record);
+}
 
 /* ---- attempt ---- */
 
@@ -31,8 +72,9 @@ static enum weir__went went_of(const weir_response *response)
     return response->sent == WEIR_SENT_ANSWERED ? WEIR__WENT_ANSWERED : WEIR__WENT_UNKNOWN;
 }
 
-static int classify(weir_response *response, int rc)
+static int classify(weir_response *response, int rc, struct weir__told *told)
 {
+    *told = (struct weir__told){.wait_ms = -1, .used = -1};
     if (rc == 0 && response->status == 0) { /* a transport of the caller's that said nothing */
         rc = WEIR_EPROTO;
         weir_response_set_failure(response, WEIR_SENT_MAYBE, "the transport gave no status");
@@ -40,10 +82,28 @@ static int classify(weir_response *response, int rc)
     response->error = rc;
     if (rc == 0) {
         if (response->status >= 400)
-            response->server_wait_ms = weir__provider_wait_ms(response, weir__clock_wall_s());
-        response->outcome = weir__outcome_of(response->status, response->server_wait_ms >= 0);
+            told->wait_ms = weir__provider_wait_ms(response, weir__clock_wall_s());
+        response->server_wait_ms = told->wait_ms;
+        response->outcome = weir__outcome_told(response->status, told);
     }
     return rc;
+}
+
+/* What the decision, the caller's rules and hooks, and the history see of it. */
+static void tell(struct call *call, const struct weir__told *told)
+{
+    const weir_response *response = call->response;
+    struct weir_attempt *at = &call->at;
+    at->rc = response->error;
+    at->status = response->status;
+    at->outcome = response->outcome;
+    at->sent = response->sent;
+    at->throttled += response->outcome == WEIR_OUTCOME_THROTTLED;
+    at->server_wait_ms = response->server_wait_ms;
+    at->verdict = weir__verdict_of(told->verdict);
+    at->cause = told->cause;
+    weir__retry_ended(at, weir__now_ns(call->client->rt));
+    record_result(call);
 }
 
 /* One attempt of an admitted call; its place is given back when it ends. */
@@ -51,13 +111,16 @@ static int attempt(struct call *call)
 {
     weir_response *response = call->response;
     const struct weir_transport *transport = &call->client->transport;
+    struct weir__told told;
     call->begun = true;
+    weir__retry_begin(&call->client->retry, &call->at, call->stay.admitted_ns);
+    record_begin(call);
     weir__response_reset(response);
-    call->prepared.exchange.attempt = ++response->attempts;
+    call->prepared.exchange.attempt = response->attempts = call->at.number;
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
     int rc = transport->perform(transport->self, &call->prepared.exchange, response);
-    rc = classify(response, rc);
-    call->throttled += response->outcome == WEIR_OUTCOME_THROTTLED;
+    rc = classify(response, rc, &told);
+    tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
@@ -70,7 +133,6 @@ static int attempt(struct call *call)
 struct pair {
     struct call *calls[2]; /* the second is NULL unless it took a place */
     struct call second;
-    unsigned made; /* attempts before these */
 };
 
 static int run_first(void *arg)
@@ -109,48 +171,80 @@ static bool prepare_second(void *arg)
     second->response = weir__response_new(client->max_body);
     if (second->response == NULL)
         return false;
-    second->response->attempts = pair->made + 1;
+    second->at.response = second->response;
     if (!weir__circuit_enter_closed(client->circuit, &second->pass))
         return false;
     if (weir__admission_try(client->limiter, &second->stay, second->amount) == 0)
         pair->calls[1] = second;
     else
         weir__circuit_give_back(client->circuit, &second->pass);
+    second->queued_ns = second->stay.admitted_ns; /* it did not wait */
     return pair->calls[1] != NULL;
 }
 
-/* Puts into the call what both have come to, and lets the best response be its own. */
+static void swap_answers(weir_response *a, weir_response *b)
+{
+    weir_response then = *a;
+    struct weir__history history = a->history;
+    *a = *b;
+    *b = then;
+    b->history = a->history;
+    a->history = history;
+}
+
+/* The best one becomes the call's own. */
+static void join_begun(struct call *call, struct call *second, int best)
+{
+    struct call first = *call;
+    const struct call *loser = best == 1 ? &first : second;
+    if (best == 1) {
+        swap_answers(call->response, second->response);
+        call->at = second->at;
+        call->record = second->record;
+    }
+    call->at.number = call->response->attempts = second->at.number;
+    call->at.throttled = first.at.throttled + second->at.throttled;
+    call->at.response = call->response;
+    struct weir_attempt_record lost = loser->record;
+    lost.why = WEIR_WHY_RACE;
+    weir__history_put(&call->response->history, &lost);
+}
+
+/* Puts into the call what both have come to. */
 static void join(struct call *call, struct pair *pair, int best)
 {
     struct call *second = &pair->second;
-    if (pair->calls[1] != NULL && !second->begun) {
+    if (pair->calls[1] != NULL && !second->begun)
         give_back(second);
-    } else if (pair->calls[1] != NULL) {
-        call->throttled += second->throttled;
-        call->response->attempts = second->response->attempts;
-        if (best == 1) {
-            weir_response first = *call->response;
-            *call->response = *second->response;
-            *second->response = first;
-        }
-    }
+    else if (pair->calls[1] != NULL)
+        join_begun(call, second, best);
     weir_response_free(second->response);
+}
+
+/* The number of the second follows that of the first, which is still to begin. */
+static struct call second_of(const struct call *call)
+{
+    struct call second = *call;
+    second.stay = (struct weir__stay){.counted = true};
+    second.pass = (struct weir__pass){.held = false};
+    second.response = NULL;
+    second.slept_ns = 0;
+    second.begun = false;
+    if (second.at.number++ == 0)
+        second.at.started_ns = call->stay.admitted_ns;
+    return second;
 }
 
 static int race(struct call *call)
 {
-    struct pair pair = {.calls = {call}, .second = *call, .made = call->response->attempts};
+    struct pair pair = {.calls = {call}, .second = second_of(call)};
     struct weir__race race = {
         .arg = &pair,
         .runners = {run_first, run_second},
         .prepare_second = prepare_second,
         .rank = rank,
     };
-    pair.second.stay = (struct weir__stay){.counted = true};
-    pair.second.pass = (struct weir__pass){.held = false};
-    pair.second.response = NULL;
-    pair.second.throttled = 0;
-    pair.second.begun = call->begun = false;
+    call->begun = false;
     int rc = weir__hedge_race(call->client->hedger, &race);
     join(call, &pair, race.best);
     if (rc == 0)
@@ -161,7 +255,7 @@ static int race(struct call *call)
         give_back(call);
     enum weir_sent sent = call->response->sent;
     weir__response_reset(call->response); /* an answer may have come at the same moment */
-    call->response->error = rc;
+    call->at.rc = call->record.rc = call->response->error = rc;
     weir_response_set_failure(call->response, sent, weir_strerror(rc));
     return rc;
 }
@@ -169,9 +263,8 @@ static int race(struct call *call)
 /* What was told to slow down is not sent twice, nor beyond the number of attempts. */
 static bool may_race(const struct call *call)
 {
-    unsigned most = call->client->retry.max_attempts, made = call->response->attempts;
     return call->client->hedger != NULL && call->prepared.exchange.replay != 0 &&
-           call->throttled == 0 && made + 1 < most;
+           call->at.throttled == 0 && weir__retry_allows_two(&call->client->retry, &call->at);
 }
 
 /* ---- would another help, and when? ---- */
@@ -180,9 +273,9 @@ static bool may_race(const struct call *call)
 static int64_t last_start_ns(const struct call *call)
 {
     int64_t max_ms = call->client->retry.max_elapsed_ms;
-    if (max_ms == 0 || call->response->attempts == 0)
+    if (max_ms == 0 || call->at.number == 0)
         return INT64_MAX;
-    return weir__ns_add(call->started_ns, weir__ms_to_ns(max_ms));
+    return weir__ns_add(call->at.started_ns, weir__ms_to_ns(max_ms));
 }
 
 static int64_t later_ns(int64_t a_ns, int64_t b_ns)
@@ -190,33 +283,20 @@ static int64_t later_ns(int64_t a_ns, int64_t b_ns)
     return a_ns > b_ns ? a_ns : b_ns;
 }
 
-/* Earliest start of another attempt; INT64_MAX: there is to be none. */
-static int64_t next_start_ns(struct call *call, int rc)
+static enum weir_why decide(struct call *call, int64_t *wait_ns)
 {
-    const weir_response *response = call->response;
-    const struct weir_retry_opts *policy = &call->client->retry;
-    const struct weir__circuit *circuit = call->client->circuit;
-    struct weir__rt *rt = call->client->rt;
-    int64_t now_ns = weir__now_ns(rt), wait_ns = 0;
-    struct weir_attempt ended = {
-        .rc = rc,
-        .status = response->status,
-        .outcome = response->outcome,
-        .sent = response->sent,
-        .replay = call->prepared.exchange.replay,
-        .number = response->attempts,
-        .throttled = call->throttled,
-        .server_wait_ms = response->server_wait_ms,
+    const weir_client *client = call->client;
+    struct weir__rt *rt = client->rt;
+    enum weir_why why = weir__retry_decide(&client->retry, &call->at, &rt->rand, wait_ns);
+    if (!weir_why_again(why))
+        return why;
+    int64_t turn_ns = weir__admission_earliest_ns(client->limiter, &call->stay, call->amount);
+    struct weir__retry_bounds bounds = {
+        .now_ns = weir__now_ns(rt),
+        .turn_ns = later_ns(turn_ns, weir__circuit_earliest_ns(client->circuit)),
+        .deadline_ns = weir__deadline_ns(rt->current),
     };
-    int64_t elapsed_ms = (now_ns - call->started_ns) / WEIR__NS_PER_MS;
-    if (weir__retry_decide(policy, &ended, elapsed_ms, &rt->rand, &wait_ns) != WEIR__RETRY_AGAIN)
-        return INT64_MAX;
-    int64_t start_ns = weir__ns_add(now_ns, wait_ns);
-    int64_t turn_ns = weir__admission_earliest_ns(call->client->limiter, &call->stay, call->amount);
-    start_ns = later_ns(start_ns, later_ns(turn_ns, weir__circuit_earliest_ns(circuit)));
-    if (start_ns > last_start_ns(call) || start_ns > weir__deadline_ns(rt->current))
-        return INT64_MAX; /* refused now, with the last real outcome, rather than after the wait */
-    return weir__ns_add(now_ns, wait_ns);
+    return weir__retry_afford(&client->retry, &call->at, why, &bounds, wait_ns);
 }
 
 /* ---- retry ---- */
@@ -226,7 +306,8 @@ static int64_t next_start_ns(struct call *call, int rc)
 static int admit(struct call *call)
 {
     weir_client *client = call->client;
-    call->pass = (struct weir__pass){.again = call->response->attempts > 0};
+    call->pass = (struct weir__pass){.again = call->at.number > 0};
+    call->queued_ns = weir__now_ns(client->rt);
     for (;;) {
         int rc = weir__circuit_await(client->circuit, &call->pass, last_start_ns(call));
         if (rc == 0)
@@ -237,31 +318,72 @@ static int admit(struct call *call)
     }
 }
 
-static int run(struct call *call)
+/* Nothing is held here. A throttled attempt has no wait of its own: the gate has. */
+static int sleep_and_admit(struct call *call, int64_t wait_ns)
+{
+    weir_limiter *limiter = call->client->limiter;
+    int64_t start_ns = weir__ns_add(weir__now_ns(call->client->rt), wait_ns);
+    int rc = wait_ns > 0 ? weir__admission_sleep(limiter, start_ns) : 0;
+    call->slept_ns = wait_ns;
+    return rc == 0 ? admit(call) : rc;
+}
+
+/* Why there is no other attempt although one was decided on. */
+static enum weir_why not_admitted(int rc)
+{
+    switch (rc) {
+    case WEIR_EDEADLINE:
+        return WEIR_WHY_DEADLINE;
+    case WEIR_EPAUSED:
+        return WEIR_WHY_SERVER_WAIT;
+    case WEIR_EOPEN:
+        return WEIR_WHY_OPEN;
+    case WEIR_ECLOSED:
+        return WEIR_WHY_CLOSED;
+    default:
+        return WEIR_WHY_CANCELED;
+    }
+}
+
+static int fail(struct call *call, int rc)
 {
     weir_response *response = call->response;
-    int rc = admit(call);
-    call->started_ns = call->stay.admitted_ns;
-    while (rc == 0) {
-        int result = may_race(call) ? race(call) : attempt(call);
-        if (result == WEIR_ECANCELED)
-            return result;
-        int64_t start_ns = next_start_ns(call, result);
-        if (start_ns == INT64_MAX)
-            return result;
-        /* Nothing is held here. A throttled attempt has no wait of its own: the gate has. */
-        if (start_ns > weir__now_ns(call->client->rt))
-            rc = weir__admission_sleep(call->client->limiter, start_ns);
-        if (rc == 0)
-            rc = admit(call);
-        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED || rc == WEIR_EOPEN)
-            return result;
-    }
     response->error = rc;
-    weir_response_set_failure(response, response->sent, weir_strerror(rc));
+    if (rc < 0)
+        weir_response_set_failure(response, response->sent, weir_strerror(rc));
     if (rc == WEIR_EOPEN)
         weir__circuit_explain(call->client->circuit, response);
     return rc;
+}
+
+/* The last real outcome, unless the caller's hook makes another of it. */
+static int end(struct call *call, enum weir_why why)
+{
+    int rc = weir__retry_give_up(&call->client->retry, &call->at, why);
+    return rc == call->at.rc ? rc : fail(call, rc);
+}
+
+static int run(struct call *call)
+{
+    int rc = admit(call);
+    while (rc == 0) {
+        int64_t wait_ns = 0;
+        int result = may_race(call) ? race(call) : attempt(call);
+        enum weir_why why = WEIR_WHY_CANCELED;
+        if (result != WEIR_ECANCELED)
+            why = decide(call, &wait_ns);
+        record_why(call, why, wait_ns);
+        if (!weir_why_again(why))
+            return end(call, why);
+        rc = sleep_and_admit(call, wait_ns);
+        if (rc < 0) {
+            weir__retry_undo(&call->client->retry, &call->at);
+            record_why(call, not_admitted(rc), wait_ns);
+        }
+        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED || rc == WEIR_EOPEN)
+            return end(call, not_admitted(rc));
+    }
+    return fail(call, rc);
 }
 
 /* ---- deadline ---- */
@@ -297,6 +419,7 @@ static int run_request(struct call *call, const struct weir_request *given)
         return rc;
     }
     call->amount = request.amount > 0 ? request.amount : 1;
+    call->at.replay = call->prepared.exchange.replay;
     return run_within(call, timeout_of(call->client, &request));
 }
 
@@ -307,6 +430,7 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     if (*out == NULL)
         return WEIR_ENOMEM;
     call.response = *out;
+    call.at = (struct weir_attempt){.server_wait_ms = -1, .response = *out};
     call.stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
     client->calls++;
     int rc = run_request(&call, request);

@@ -14,6 +14,7 @@ weir_response *weir__response_new(size_t max_body)
     weir__buf_init(&response->head, WEIR__HEAD_MAX);
     weir__buf_init(&response->body, max_body);
     response->attempts = 0;
+    response->history = (struct weir__history){.earlier = NULL};
     weir__response_reset(response);
     return response;
 }
@@ -36,6 +37,7 @@ void weir_response_free(weir_response *response)
         return;
     weir__buf_free(&response->head);
     weir__buf_free(&response->body);
+    weir__history_free(&response->history);
     weir__free(response);
 }
 

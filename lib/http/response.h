@@ -5,6 +5,7 @@
 #include <weir/transport.h>
 
 #include "base/buf.h"
+#include "http/history.h"
 
 #define WEIR__HEAD_MAX ((size_t)256 << 10)
 
@@ -17,12 +18,14 @@ struct weir_response {
     int64_t server_wait_ms;
     struct weir__buf head; /* "Name: value" lines, each with its CRLF */
     struct weir__buf body;
+    struct weir__history history;
     char error_text[256];
 };
 
 weir_response *weir__response_new(size_t max_body);
 
-/* Forgets what an earlier attempt left, but keeps its memory and the count of attempts. */
+/* Forgets what an earlier attempt left, but keeps its memory, the count of attempts and the
+ * history. */
 void weir__response_reset(weir_response *response);
 
 /* Appends one raw header line, as a server sent it. Errors as weir_response_add_header. */

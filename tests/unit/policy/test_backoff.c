@@ -42,15 +42,16 @@ static struct weir_attempt failed(int rc, enum weir_sent sent, int replay)
                                  .server_wait_ms = -1};
 }
 
-static enum weir__retry_why decide(const struct weir_retry_opts *policy,
-                                   struct weir_attempt *attempt, int64_t elapsed_ms)
+static enum weir_why decide(const struct weir_retry_opts *policy, struct weir_attempt *attempt,
+                            int64_t elapsed_ms)
 {
     struct weir__rand rand;
     weir__rand_seed(&rand, 1);
     int64_t wait_ns = -1;
-    enum weir__retry_why why = weir__retry_decide(policy, attempt, elapsed_ms, &rand, &wait_ns);
+    attempt->elapsed_ns = weir__ms_to_ns(elapsed_ms);
+    enum weir_why why = weir__retry_decide(policy, attempt, &rand, &wait_ns);
     assert_true(wait_ns >= 0);
-    if (why != WEIR__RETRY_AGAIN)
+    if (!weir_why_again(why))
         assert_int_equal(wait_ns, 0);
     return why;
 }
@@ -60,7 +61,7 @@ static bool again(struct weir_attempt attempt)
 {
     struct weir_retry_opts policy = policy_of(NULL);
     attempt.retry = -1;
-    bool yes = decide(&policy, &attempt, 0) == WEIR__RETRY_AGAIN;
+    bool yes = weir_why_again(decide(&policy, &attempt, 0));
     assert_int_equal(attempt.retry, yes);
     return yes;
 }
@@ -110,8 +111,7 @@ static int64_t mean_wait_ns(const struct weir_retry_opts *policy, unsigned numbe
         struct weir_attempt attempt = answered(500, 1);
         attempt.number = number;
         int64_t wait_ns;
-        assert_int_equal(weir__retry_decide(policy, &attempt, 0, &rand, &wait_ns),
-                         WEIR__RETRY_AGAIN);
+        assert_int_equal(weir__retry_decide(policy, &attempt, &rand, &wait_ns), WEIR_WHY_AGAIN);
         assert_in_range(wait_ns, 0, ceiling_ns);
         sum_ns += wait_ns;
     }
@@ -142,7 +142,7 @@ static void test_jitter_fills_its_range(void **state)
         struct weir_attempt attempt = answered(503, 0);
         attempt.number = 20;
         int64_t wait_ns;
-        weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns);
+        weir__retry_decide(&policy, &attempt, &rand, &wait_ns);
         tenths[wait_ns < SEC(1) ? wait_ns / MS(100) : 9]++;
     }
     for (size_t i = 0; i < LENGTH(tenths); i++)
@@ -161,8 +161,7 @@ static void test_jitter_only_lengthens_the_servers_wait(void **state)
         struct weir_attempt attempt = answered(500, 1);
         attempt.server_wait_ms = 20000;
         int64_t wait_ns;
-        assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns),
-                         WEIR__RETRY_AGAIN);
+        assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns), WEIR_WHY_AGAIN);
         most_ns = wait_ns > most_ns ? wait_ns : most_ns;
         least_ns = wait_ns < least_ns ? wait_ns : least_ns;
     }
@@ -179,10 +178,12 @@ static void test_throttled_waits_at_the_gate(void **state)
     struct weir_attempt attempt = answered(429, 0);
     attempt.server_wait_ms = 20000;
     int64_t wait_ns = -1;
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns),
+                     WEIR_WHY_AGAIN_THROTTLED);
     assert_int_equal(wait_ns, 0);
     attempt.server_wait_ms = -1;
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns),
+                     WEIR_WHY_AGAIN_THROTTLED);
     assert_int_equal(wait_ns, 0);
 }
 
@@ -190,8 +191,8 @@ static void test_stop_after_attempts(void **state)
 {
     (void)state;
     struct weir_retry_opts policy = policy_of(WEIR_RETRY_OPTS(.max_attempts = 3));
-    static const enum weir__retry_why expected[] = {WEIR__RETRY_AGAIN, WEIR__RETRY_AGAIN,
-                                                    WEIR__RETRY_ATTEMPTS, WEIR__RETRY_ATTEMPTS};
+    static const enum weir_why expected[] = {WEIR_WHY_AGAIN, WEIR_WHY_AGAIN, WEIR_WHY_ATTEMPTS,
+                                             WEIR_WHY_ATTEMPTS};
     for (unsigned n = 1; n <= LENGTH(expected); n++) {
         struct weir_attempt attempt = answered(500, 1);
         attempt.number = n;
@@ -200,7 +201,7 @@ static void test_stop_after_attempts(void **state)
     }
     policy = policy_of(WEIR_RETRY_OPTS(.max_attempts = 1));
     struct weir_attempt attempt = answered(503, 0);
-    assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_ATTEMPTS);
+    assert_int_equal(decide(&policy, &attempt, 0), WEIR_WHY_ATTEMPTS);
 }
 
 /* The throttled wait for the gate, not for a backoff, so the time can be said to the ms. */
@@ -210,12 +211,12 @@ static void test_stop_after_and_before_delay(void **state)
     struct weir_retry_opts policy = policy_of(WEIR_RETRY_OPTS(.max_elapsed_ms = 1000));
     static const struct {
         int64_t elapsed_ms, server_wait_ms;
-        enum weir__retry_why why;
+        enum weir_why why;
     } cases[] = {
-        {0, -1, WEIR__RETRY_AGAIN},      {999, -1, WEIR__RETRY_AGAIN},
-        {1000, -1, WEIR__RETRY_ELAPSED}, {1001, -1, WEIR__RETRY_ELAPSED},
-        {0, 999, WEIR__RETRY_AGAIN},     {0, 1000, WEIR__RETRY_ELAPSED},
-        {998, 1, WEIR__RETRY_AGAIN},     {999, 1, WEIR__RETRY_ELAPSED},
+        {0, -1, WEIR_WHY_AGAIN_THROTTLED},  {999, -1, WEIR_WHY_AGAIN_THROTTLED},
+        {1000, -1, WEIR_WHY_ELAPSED},       {1001, -1, WEIR_WHY_ELAPSED},
+        {0, 999, WEIR_WHY_AGAIN_THROTTLED}, {0, 1000, WEIR_WHY_ELAPSED},
+        {998, 1, WEIR_WHY_AGAIN_THROTTLED}, {999, 1, WEIR_WHY_ELAPSED},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
         struct weir_attempt attempt = answered(429, 0);
@@ -238,11 +239,10 @@ static void test_stop_before_delay_counts_the_wait(void **state)
     for (int i = 0; i < 1000; i++) {
         struct weir__rand twin = rand;
         struct weir_attempt attempt = answered(500, 1);
+        attempt.elapsed_ns = MS(999);
         int64_t wait_ns, same_ns;
-        assert_int_equal(weir__retry_decide(&unbounded, &attempt, 999, &twin, &same_ns),
-                         WEIR__RETRY_AGAIN);
-        bool over =
-            weir__retry_decide(&bounded, &attempt, 999, &rand, &wait_ns) == WEIR__RETRY_ELAPSED;
+        assert_int_equal(weir__retry_decide(&unbounded, &attempt, &twin, &same_ns), WEIR_WHY_AGAIN);
+        bool over = weir__retry_decide(&bounded, &attempt, &rand, &wait_ns) == WEIR_WHY_ELAPSED;
         assert_int_equal(over, MS(999) + same_ns >= SEC(1));
         assert_int_equal(wait_ns, over ? 0 : same_ns);
         stopped += over;
@@ -259,12 +259,12 @@ static void test_any_stop_is_enough(void **state)
     static const struct {
         unsigned number;
         int64_t elapsed_ms;
-        enum weir__retry_why why;
+        enum weir_why why;
     } cases[] = {
-        {2, 800, WEIR__RETRY_AGAIN},
-        {4, 800, WEIR__RETRY_ATTEMPTS},
-        {3, 1800, WEIR__RETRY_ELAPSED},
-        {4, 1800, WEIR__RETRY_ATTEMPTS},
+        {2, 800, WEIR_WHY_AGAIN},
+        {4, 800, WEIR_WHY_ATTEMPTS},
+        {3, 1800, WEIR_WHY_ELAPSED},
+        {4, 1800, WEIR_WHY_ATTEMPTS},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
         struct weir_attempt attempt = answered(500, 1);
@@ -278,7 +278,7 @@ static void test_no_bound_on_time(void **state)
     (void)state;
     struct weir_retry_opts policy = policy_of(NULL);
     struct weir_attempt attempt = answered(503, 0);
-    assert_int_equal(decide(&policy, &attempt, INT64_MAX), WEIR__RETRY_AGAIN);
+    assert_int_equal(decide(&policy, &attempt, INT64_MAX), WEIR_WHY_AGAIN);
 }
 
 static void test_a_server_that_asks_for_too_much(void **state)
@@ -289,9 +289,10 @@ static void test_a_server_that_asks_for_too_much(void **state)
     for (size_t i = 0; i < LENGTH(statuses); i++) {
         struct weir_attempt attempt = answered(statuses[i], 1);
         attempt.server_wait_ms = 5000;
-        assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_AGAIN);
+        assert_int_equal(decide(&policy, &attempt, 0),
+                         statuses[i] == 429 ? WEIR_WHY_AGAIN_THROTTLED : WEIR_WHY_AGAIN);
         attempt.server_wait_ms = 5001;
-        assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_SERVER_WAIT);
+        assert_int_equal(decide(&policy, &attempt, 0), WEIR_WHY_SERVER_WAIT);
     }
 }
 
@@ -303,13 +304,13 @@ static void test_order_of_reasons(void **state)
         policy_of(WEIR_RETRY_OPTS(.max_attempts = 1, .max_elapsed_ms = 1, .server_wait_max_ms = 1));
     struct weir_attempt attempt = answered(400, 1);
     attempt.server_wait_ms = 1000;
-    assert_int_equal(decide(&policy, &attempt, 1000), WEIR__RETRY_NOT_HELPFUL);
+    assert_int_equal(decide(&policy, &attempt, 1000), WEIR_WHY_NOT_HELPFUL);
     attempt.outcome = WEIR_OUTCOME_THROTTLED;
-    assert_int_equal(decide(&policy, &attempt, 1000), WEIR__RETRY_ATTEMPTS);
+    assert_int_equal(decide(&policy, &attempt, 1000), WEIR_WHY_ATTEMPTS);
     policy.max_attempts = 2;
-    assert_int_equal(decide(&policy, &attempt, 1000), WEIR__RETRY_SERVER_WAIT);
+    assert_int_equal(decide(&policy, &attempt, 1000), WEIR_WHY_SERVER_WAIT);
     attempt.server_wait_ms = 1;
-    assert_int_equal(decide(&policy, &attempt, 1000), WEIR__RETRY_ELAPSED);
+    assert_int_equal(decide(&policy, &attempt, 1000), WEIR_WHY_ELAPSED);
 }
 
 static void test_statuses(void **state)
@@ -367,6 +368,7 @@ static enum when failure_is_retried(int rc)
     switch ((enum weir_err)rc) {
     case WEIR_ERESOLVE:
     case WEIR_ECONNECT:
+    case WEIR_EAGAIN:
         return YES;
     case WEIR_ERESET:
     case WEIR_EATTEMPTTIME:
@@ -432,13 +434,13 @@ static void test_predicate_sees_the_own_rule_and_overrules_it(void **state)
     struct weir_retry_opts policy =
         policy_of(WEIR_RETRY_OPTS(.max_attempts = 2, .retry_if = overrule, .retry_if_arg = &own));
     struct weir_attempt attempt = answered(429, 0);
-    assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_NOT_HELPFUL);
+    assert_int_equal(decide(&policy, &attempt, 0), WEIR_WHY_RULE);
     assert_int_equal(own, 1);
     attempt = answered(200, 0);
-    assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_AGAIN);
+    assert_int_equal(decide(&policy, &attempt, 0), WEIR_WHY_AGAIN_RULE);
     assert_int_equal(own, 0);
     attempt.number = 2;
-    assert_int_equal(decide(&policy, &attempt, 0), WEIR__RETRY_ATTEMPTS);
+    assert_int_equal(decide(&policy, &attempt, 0), WEIR_WHY_ATTEMPTS);
 }
 
 static void test_defaults(void **state)
@@ -504,18 +506,17 @@ static void test_throttled_attempts_are_counted_apart(void **state)
     int64_t wait_ns;
     attempt.outcome = WEIR_OUTCOME_THROTTLED;
     attempt.number = attempt.throttled = 6;
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns),
+                     WEIR_WHY_AGAIN_THROTTLED);
     attempt.number = attempt.throttled = 7;
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns),
-                     WEIR__RETRY_ATTEMPTS);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns), WEIR_WHY_THROTTLED);
     attempt = answered(503, 0);
     attempt.outcome = WEIR_OUTCOME_SERVER_ERROR;
     attempt.number = 8;
     attempt.throttled = 6; /* so it is the second that failed */
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns), WEIR__RETRY_AGAIN);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns), WEIR_WHY_AGAIN);
     attempt.number = 9;
-    assert_int_equal(weir__retry_decide(&policy, &attempt, 0, &rand, &wait_ns),
-                     WEIR__RETRY_ATTEMPTS);
+    assert_int_equal(weir__retry_decide(&policy, &attempt, &rand, &wait_ns), WEIR_WHY_ATTEMPTS);
 }
 
 static void test_other_sizes(void **state)
