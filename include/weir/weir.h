@@ -18,6 +18,7 @@
 #include <weir/retry.h>
 #include <weir/sync.h>
 #include <weir/task.h>
+#include <weir/tokens.h>
 #include <weir/transport.h>
 #include <weir/version.h>
 

@@ -158,6 +158,59 @@ const char *weir__response_first_header(const weir_response *response, const cha
     return value;
 }
 
+bool weir__response_next_header(const weir_response *response, size_t *at,
+                                struct weir__header *header)
+{
+    const char *head = response->head.data;
+    while (*at < response->head.len) {
+        const char *line = head + *at, *end = head + response->head.len;
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        stop = stop != NULL ? stop : end;
+        const char *colon = memchr(line, ':', (size_t)(stop - line));
+        *at = (size_t)(stop - head) + (stop < end);
+        if (colon == NULL)
+            continue;
+        header->name = line;
+        header->name_len = (size_t)(colon - line);
+        header->value = weir__trim(colon + 1, stop, &header->len);
+        return true;
+    }
+    return false;
+}
+
+/* As the next header, of that name. */
+static bool next_named(const weir_response *response, const char *name, size_t *at,
+                       struct weir__header *header)
+{
+    while (weir__response_next_header(response, at, header)) {
+        if (place_of(header->name, header->name_len, &name, 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *weir__response_joined(const weir_response *response, const char *name,
+                                  struct weir__buf *buf, size_t *len)
+{
+    struct weir__header first, other;
+    size_t at = 0;
+    if (!next_named(response, name, &at, &first))
+        return NULL;
+    *len = first.len;
+    if (!next_named(response, name, &at, &other))
+        return first.value;
+    weir__buf_reset(buf);
+    int rc = weir__buf_add(buf, first.value, first.len);
+    do {
+        if (rc == 0)
+            rc = weir__buf_adds(buf, ", ");
+        if (rc == 0)
+            rc = weir__buf_add(buf, other.value, other.len);
+    } while (rc == 0 && next_named(response, name, &at, &other));
+    *len = buf->len;
+    return rc == 0 ? buf->data : NULL;
+}
+
 const char *weir_response_header(const weir_response *response, const char *name, size_t *len)
 {
     return weir__response_first_header(response, &name, 1, len);

@@ -2,6 +2,8 @@
 #ifndef WEIR_HTTP_RESPONSE_H
 #define WEIR_HTTP_RESPONSE_H
 
+#include <stdbool.h>
+
 #include <weir/transport.h>
 
 #include "base/buf.h"
@@ -34,5 +36,21 @@ int weir__response_add_line(weir_response *response, const char *line, size_t le
 /* As weir_response_header, for the first of n names that there is, in one pass. */
 const char *weir__response_first_header(const weir_response *response, const char *const *names,
                                         size_t n, size_t *len);
+
+/* One header as it stands in a response, white space around its value removed. */
+struct weir__header {
+    const char *name, *value; /* not NUL-terminated */
+    size_t name_len, len;
+};
+
+/* The header at *at, which is then that of the next one; *at begins with 0. False: no more. */
+bool weir__response_next_header(const weir_response *response, size_t *at,
+                                struct weir__header *header);
+
+/* All lines of a header as one list, as if their values stood in one line with ", " between them
+ * (RFC 9110, section 5.3). A single one is handed out where it lies; several are put together in
+ * buf, which the caller has made and frees. NULL: there is none, or buf cannot hold it. */
+const char *weir__response_joined(const weir_response *response, const char *name,
+                                  struct weir__buf *buf, size_t *len);
 
 #endif

@@ -17,8 +17,4 @@ int64_t weir__retry_after_ms(const char *text, size_t len, int64_t now_s);
  * there are no dates. */
 int64_t weir__retry_after_millis(const char *text, size_t len);
 
-/* An HTTP date as seconds since 1970; -1: malformed, or before 1970. Years of two digits are those
- * from 1970 to 2069. The day of the week must be one, but not the right one. */
-int64_t weir__http_date_s(const char *text, size_t len);
-
 #endif

@@ -1,7 +1,9 @@
 #include "provider/provider.h"
 
 #include "http/response.h"
-#include "policy/retry_after.h"
+#include "provider/error.h"
+#include "provider/heard.h"
+#include "provider/ietf.h"
 
 /* Names of the header that carries the server's id of a request. */
 static const char *const request_id_headers[] = {
@@ -12,42 +14,106 @@ static const char *const request_id_headers[] = {
     "cf-ray",           /* Cloudflare */
 };
 
-/* By precedence: the finer unit first, since servers that send both round the other one. */
-static const struct {
-    const char *header;
-    enum unit { IN_MS, IN_SECONDS_OR_DATE } unit;
-} wait_headers[] = {
-    {"retry-after-ms", IN_MS},      /* OpenAI, Azure */
-    {"x-ms-retry-after-ms", IN_MS}, /* Azure */
-    {"retry-after", IN_SECONDS_OR_DATE},
-};
-
 const char *weir_response_request_id(const weir_response *response, size_t *len)
 {
     size_t n = sizeof request_id_headers / sizeof request_id_headers[0];
     return weir__response_first_header(response, request_id_headers, n, len);
 }
 
-static int64_t now_of(const weir_response *response, int64_t wall_s)
+/* What was heard of one failed answer. */
+struct failure {
+    int status;
+    int64_t now_s;
+    bool used_up;           /* a limit, by the headers */
+    int64_t header_wait_ms; /* -1 */
+    enum weir__verdict header_verdict;
+    bool header_throttled;
+    struct weir__error error;
+};
+
+/* The headers of the server behind a gateway, where the gateway tells none of its own. */
+static void hear_behind(const json_t *tree, struct failure *failure, struct weir__told *told)
 {
-    size_t len;
-    const char *date = weir_response_header(response, "date", &len);
-    int64_t date_s = date != NULL ? weir__http_date_s(date, len) : -1;
-    return date_s >= 0 ? date_s : wall_s;
+    struct weir__heard behind;
+    weir__heard_init(&behind);
+    weir__error_headers(tree, &behind);
+    if (failure->header_wait_ms < 0)
+        failure->header_wait_ms = weir__heard_wait_ms(&behind, failure->now_s);
+    if (told->quota_count == 0)
+        weir__heard_quotas(&behind, failure->now_s, told);
+}
+
+/* The longest wait for what is used up. One that comes back without a word of what is left of it
+ * counts as used up. */
+static int64_t reset_wait_ms(const struct weir__told *told)
+{
+    int64_t wait_ms = -1;
+    for (unsigned i = 0; i < told->quota_count; i++) {
+        const struct weir__quota *quota = &told->quotas[i];
+        if (quota->remaining <= 0 && quota->reset_ms > 0 && quota->reset_ms > wait_ms)
+            wait_ms = quota->reset_ms;
+    }
+    return wait_ms;
+}
+
+static void judge(const struct failure *failure, struct weir__told *told)
+{
+    const struct weir__error *error = &failure->error;
+    bool final = error->verdict == WEIR__VERDICT_FINAL;
+    bool asked = failure->header_verdict != WEIR__VERDICT_NONE && !final;
+    told->verdict = asked ? failure->header_verdict : error->verdict;
+    told->cause = error->cause;
+    if (asked && told->verdict == WEIR__VERDICT_FINAL)
+        told->cause = "the server says not to try again";
+    told->wait_ms = failure->header_wait_ms >= 0 ? failure->header_wait_ms : error->wait_ms;
+    bool too_fast = failure->status == 429 || error->throttled || failure->header_throttled ||
+                    (failure->status == 403 && failure->used_up) ||
+                    (failure->status == 503 && told->wait_ms >= 0);
+    told->throttled = too_fast && !final;
+    if (told->throttled && told->wait_ms < 0)
+        told->wait_ms = reset_wait_ms(told);
+    if (told->throttled && told->wait_ms < 0)
+        told->wait_ms = error->fallback_ms;
+    if (failure->status < 400 && !told->throttled)
+        told->wait_ms = -1;
+}
+
+void weir__provider_tell(const weir_response *response, int64_t wall_s, struct weir__told *told)
+{
+    struct weir__heard heard;
+    struct failure failure = {.status = response->status};
+    told->wait_ms = -1;
+    told->used = -1;
+    told->cause = NULL;
+    told->verdict = WEIR__VERDICT_NONE;
+    told->throttled = 0;
+    told->quota_count = 0;
+    if (response->status == 0)
+        return;
+    weir__heard_init(&heard);
+    weir__heard_all(&heard, response);
+    failure.now_s = weir__heard_now_s(&heard, wall_s);
+    told->used = weir__heard_cost(&heard);
+    if (!weir__heard_cached(&heard)) {
+        failure.used_up = weir__heard_quotas(&heard, failure.now_s, told);
+        if (weir__heard_ietf(&heard))
+            weir__ietf_quotas(response, failure.now_s, told);
+    }
+    json_t *tree = weir__error_tree(response);
+    if (response->status < 400 && tree == NULL)
+        return;
+    failure.header_wait_ms = weir__heard_wait_ms(&heard, failure.now_s);
+    failure.header_verdict = weir__heard_verdict(&heard);
+    failure.header_throttled = weir__heard_throttled(&heard);
+    weir__error_read(tree, response->status, &failure.error);
+    hear_behind(tree, &failure, told);
+    judge(&failure, told);
+    json_decref(tree);
 }
 
 int64_t weir__provider_wait_ms(const weir_response *response, int64_t wall_s)
 {
-    for (size_t i = 0; i < sizeof wait_headers / sizeof wait_headers[0]; i++) {
-        size_t len;
-        const char *text = weir_response_header(response, wait_headers[i].header, &len);
-        if (text == NULL)
-            continue;
-        int64_t wait_ms = wait_headers[i].unit == IN_MS
-                              ? weir__retry_after_millis(text, len)
-                              : weir__retry_after_ms(text, len, now_of(response, wall_s));
-        if (wait_ms >= 0)
-            return wait_ms;
-    }
-    return -1;
+    struct weir__told told;
+    weir__provider_tell(response, wall_s, &told);
+    return told.wait_ms;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/rand.h"
+#include "policy/date.h"
 #include "policy/retry_after.h"
 
 #define LENGTH(arr) (sizeof(arr) / sizeof((arr)[0]))
