@@ -2,6 +2,7 @@
 
 #include <weir/jansson.h>
 
+#include "json/scan.h"
 #include "policy/duration.h"
 
 #define MINUTE_MS INT64_C(60000)
@@ -224,6 +225,7 @@ static bool begins_as_error(const char *text, size_t len)
                                              "{\"type\":\"error\"", "{\"object\":\"error\""};
     char dense[24]; /* the beginning without white space */
     size_t n = 0;
+    weir__json_skip_mark(&text, &len);
     for (size_t i = 0; i < len && i < 256 && n < sizeof dense; i++) {
         if (strchr(" \t\r\n", text[i]) == NULL || text[i] == '\0')
             dense[n++] = text[i];

@@ -327,7 +327,7 @@ static int64_t companion_ms(const struct weir__heard *heard, enum group group)
     return -1;
 }
 
-/* A server that says when all will be back tells the rate by it: used / reset = limit / window. The
+/* A bucket that says when all will be back tells its rate by it: used / reset = limit / window. The
  * window is one that people choose, if that is within a fifth of one: a guess, so in doubles. */
 static int64_t inferred_ms(const struct weir__quota *quota)
 {
@@ -351,7 +351,7 @@ static int64_t window_of(const struct weir__heard *heard, enum group group,
     if (groups[group].window_ms > 0)
         return groups[group].window_ms;
     int64_t window_ms = companion_ms(heard, group);
-    return window_ms > 0 ? window_ms : inferred_ms(quota);
+    return window_ms < 0 && group == REQUESTS ? inferred_ms(quota) : window_ms;
 }
 
 /* Azure has sentinels, -1, -1 and 0, for what it does not know. */
