@@ -233,6 +233,60 @@ static void test_out_of_memory(void **state)
     assert_int_equal(k, 4); /* the response, its head, its body */
 }
 
+static void assert_joined(const weir_response *response, size_t max, const char *want)
+{
+    struct weir__buf buf;
+    size_t len = 12345;
+    weir__buf_init(&buf, max);
+    const char *value = weir__response_joined(response, "List", &buf, &len);
+    if (want == NULL) {
+        assert_null(value);
+    } else {
+        assert_non_null(value);
+        assert_int_equal(len, strlen(want));
+        assert_memory_equal(value, want, len);
+    }
+    weir__buf_free(&buf);
+}
+
+static void test_lines_of_one_name_are_one_list(void **state)
+{
+    weir_response *response = *state;
+    weir_response_set_status(response, 200);
+    assert_joined(response, 100, NULL);
+    assert_int_equal(weir_response_add_header(response, "Other", "x"), 0);
+    assert_joined(response, 100, NULL);
+    assert_int_equal(weir_response_add_header(response, "List", " a, b "), 0);
+    assert_joined(response, 0, "a, b"); /* one line lies where it is */
+    assert_int_equal(weir_response_add_header(response, "Lists", "no"), 0);
+    assert_int_equal(weir_response_add_header(response, "lIST", "c;d"), 0);
+    assert_int_equal(weir_response_add_header(response, "List", ""), 0);
+    assert_joined(response, 11, "a, b, c;d, ");
+    assert_joined(response, 10, NULL);
+}
+
+static void test_headers_one_by_one(void **state)
+{
+    static const char lines[] = "A: 1\r\nnone\r\n:v\nB:";
+    weir_response *response = *state;
+    struct weir__header header;
+    size_t at = 0;
+    weir_response_set_status(response, 200);
+    assert_false(weir__response_next_header(response, &at, &header));
+    assert_int_equal(weir__response_add_line(response, lines, strlen(lines)), 0);
+    assert_true(weir__response_next_header(response, &at, &header));
+    assert_int_equal(header.name_len, 1);
+    assert_memory_equal(header.name, "A", 1);
+    assert_int_equal(header.len, 1);
+    assert_memory_equal(header.value, "1", 1);
+    assert_true(weir__response_next_header(response, &at, &header)); /* without a name */
+    assert_int_equal(header.name_len, 0);
+    assert_true(weir__response_next_header(response, &at, &header));
+    assert_memory_equal(header.name, "B", 1);
+    assert_int_equal(header.len, 0);
+    assert_false(weir__response_next_header(response, &at, &header));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
 
 int main(void)
@@ -250,6 +304,8 @@ int main(void)
         TEST(test_failure),
         TEST(test_long_text_is_cut),
         TEST(test_reset_forgets_all_but_the_attempts),
+        TEST(test_lines_of_one_name_are_one_list),
+        TEST(test_headers_one_by_one),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
