@@ -49,6 +49,14 @@ endif()
 weir_add_compile_flags(-fstack-protector-strong -fcf-protection)
 weir_add_link_flags(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
 
+if(WEIR_FUZZ) # what libFuzzer learns from; its main is linked to the programs of tests/fuzz alone
+    if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+        message(FATAL_ERROR "WEIR_FUZZ needs clang")
+    endif()
+    add_compile_options($<$<COMPILE_LANGUAGE:C>:-fsanitize=fuzzer-no-link>)
+    add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(WEIR_SANITIZE)
     # A finding ends the program: a test that only prints one would pass.
     add_compile_options(-fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all)
