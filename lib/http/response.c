@@ -158,22 +158,38 @@ const char *weir__response_first_header(const weir_response *response, const cha
     return value;
 }
 
+bool weir__response_next_line(const weir_response *response, size_t *at, const char **line,
+                              size_t *len)
+{
+    size_t left = response->head.len - *at;
+    if (left == 0)
+        return false;
+    *line = response->head.data + *at;
+    const char *stop = memchr(*line, '\n', left);
+    *len = stop != NULL ? (size_t)(stop - *line) : left;
+    *at += *len + (stop != NULL);
+    return true;
+}
+
+bool weir__header_split(const char *line, size_t len, struct weir__header *header)
+{
+    const char *colon = memchr(line, ':', len);
+    if (colon == NULL)
+        return false;
+    header->name = line;
+    header->name_len = (size_t)(colon - line);
+    header->value = weir__trim(colon + 1, line + len, &header->len);
+    return true;
+}
+
 bool weir__response_next_header(const weir_response *response, size_t *at,
                                 struct weir__header *header)
 {
-    const char *head = response->head.data;
-    while (*at < response->head.len) {
-        const char *line = head + *at, *end = head + response->head.len;
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        stop = stop != NULL ? stop : end;
-        const char *colon = memchr(line, ':', (size_t)(stop - line));
-        *at = (size_t)(stop - head) + (stop < end);
-        if (colon == NULL)
-            continue;
-        header->name = line;
-        header->name_len = (size_t)(colon - line);
-        header->value = weir__trim(colon + 1, stop, &header->len);
-        return true;
+    const char *line;
+    size_t len;
+    while (weir__response_next_line(response, at, &line, &len)) {
+        if (weir__header_split(line, len, header))
+            return true;
     }
     return false;
 }

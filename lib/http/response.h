@@ -43,6 +43,14 @@ struct weir__header {
     size_t name_len, len;
 };
 
+/* The line at *at, without its LF; *at is then that of the next one and begins with 0. False: no
+ * more. Cheaper than the next function where most lines can be told by their beginning. */
+bool weir__response_next_line(const weir_response *response, size_t *at, const char **line,
+                              size_t *len);
+
+/* Splits a line. False: it has no colon. */
+bool weir__header_split(const char *line, size_t len, struct weir__header *header);
+
 /* The header at *at, which is then that of the next one; *at begins with 0. False: no more. */
 bool weir__response_next_header(const weir_response *response, size_t *at,
                                 struct weir__header *header);

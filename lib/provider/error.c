@@ -2,8 +2,8 @@
 
 #include <weir/jansson.h>
 
-#include "json/scan.h"
 #include "policy/duration.h"
+#include "json/scan.h"
 
 #define MINUTE_MS INT64_C(60000)
 
@@ -227,8 +227,11 @@ static bool begins_as_error(const char *text, size_t len)
     size_t n = 0;
     weir__json_skip_mark(&text, &len);
     for (size_t i = 0; i < len && i < 256 && n < sizeof dense; i++) {
-        if (strchr(" \t\r\n", text[i]) == NULL || text[i] == '\0')
-            dense[n++] = text[i];
+        char c = text[i];
+        if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+            dense[n++] = c;
+        if (n == 4 && memchr("eot\"", dense[2], 4) == NULL)
+            return false; /* most answers: on the way of every request */
     }
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
         size_t size = strlen(beginnings[i]);

@@ -1,5 +1,6 @@
 #include "provider/heard.h"
 
+#include "http/header.h"
 #include "http/response.h"
 #include "policy/date.h"
 #include "policy/duration.h"
@@ -17,8 +18,6 @@
 enum role {
     WAIT_MS,      /* a wait in ms */
     WAIT,         /* a wait in seconds, or a date */
-    DATE,         /* the server's clock */
-    AGE,          /* seconds in a cache */
     SHOULD_RETRY, /* true or false */
     THROTTLED,    /* sent with "too fast" alone */
     COST,         /* tokens that this request cost */
@@ -29,6 +28,8 @@ enum role {
     RESET,        /* when it comes back; of several in a group the first row counts */
     USED_OF,      /* "32/40": used of the limit, which drains evenly over the group's window */
 };
+
+#define LIMIT_ROLES (1U << LIMIT | 1U << LEFT | 1U << RESET | 1U << USED_OF)
 
 /* The limits that headers tell, each by several of them. */
 enum group {
@@ -78,8 +79,6 @@ static const struct row {
     {NAME("retry-after-ms"), WAIT_MS, NO_GROUP},      /* OpenAI, Azure */
     {NAME("x-ms-retry-after-ms"), WAIT_MS, NO_GROUP}, /* Azure */
     {NAME("retry-after"), WAIT, NO_GROUP},
-    {NAME("date"), DATE, NO_GROUP},
-    {NAME("age"), AGE, NO_GROUP},
     {NAME("x-should-retry"), SHOULD_RETRY, NO_GROUP}, /* OpenAI, Anthropic */
     {NAME("stripe-should-retry"), SHOULD_RETRY, NO_GROUP},
     {NAME("stripe-rate-limited-reason"), THROTTLED, NO_GROUP},
@@ -151,45 +150,82 @@ static const struct {
 void weir__heard_init(struct weir__heard *heard)
 {
     heard->roles = 0;
-    memset(heard->value, 0, sizeof heard->value[0] * ROWS);
+    heard->sent = 0;
+    heard->date = heard->age = (struct weir__span){NULL, NULL};
 }
 
-/* Most headers have nothing to do with limits, and each of them is asked about. */
-static bool may_matter(const char *name, size_t len)
+/* Most headers have nothing to do with limits, and each of each answer is asked about: this is on
+ * the way of every request. A test sees to it that all rows pass. */
+#define FOUR(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
+static enum glance { NOTHING, LIMITS, A_DATE, AN_AGE } glance(const char *line, size_t len)
 {
-    switch (len > 0 ? name[0] | 0x20 : 0) {
-    case 'x':
-    case 'r':
-    case 'a':
-    case 'd':
-    case 's':
-        return true;
+    const unsigned char *c = (const unsigned char *)line;
+    if (len < 5)
+        return NOTHING;
+    switch (FOUR(c[0], c[1], c[2], c[3]) | 0x20202020) {
+    case FOUR('x', '-', 'r', 'a'):
+    case FOUR('x', '-', 't', 'o'):
+    case FOUR('x', '-', 's', 'h'):
+    case FOUR('x', '-', 'm', 's'):
+    case FOUR('r', 'a', 't', 'e'):
+    case FOUR('r', 'e', 't', 'r'):
+    case FOUR('a', 'n', 't', 'h'):
+        return LIMITS;
+    case FOUR('s', 't', 'r', 'i'): /* but not strict-transport-security */
+        return (c[4] | 0x20) == 'p' ? LIMITS : NOTHING;
+    case FOUR('d', 'a', 't', 'e'):
+        return c[4] == ':' ? A_DATE : NOTHING;
+    case FOUR('a', 'g', 'e', ':'):
+        return AN_AGE;
     default:
-        return false;
+        return NOTHING;
     }
+}
+
+static bool was_sent(const struct weir__heard *heard, size_t row)
+{
+    return (heard->sent >> row & 1) != 0;
 }
 
 void weir__heard_add(struct weir__heard *heard, const char *name, size_t name_len,
                      const char *value, size_t len)
 {
-    if (!may_matter(name, name_len))
-        return;
     for (size_t i = 0; i < ROWS; i++) {
         if (rows[i].len != name_len || strncasecmp(name, rows[i].name, name_len) != 0)
             continue;
-        if (heard->value[i].at == NULL)
+        if (!was_sent(heard, i))
             heard->value[i] = weir__span_trimmed(value, len);
+        heard->sent |= UINT64_C(1) << i;
         heard->roles |= 1U << rows[i].role;
         return;
     }
 }
 
+static void keep_first(struct weir__span *kept, const char *line, size_t name_len, size_t len)
+{
+    if (kept->at == NULL)
+        *kept = (struct weir__span){line + name_len, line + len};
+}
+
 void weir__heard_all(struct weir__heard *heard, const weir_response *response)
 {
     struct weir__header header;
-    size_t at = 0;
-    while (weir__response_next_header(response, &at, &header))
-        weir__heard_add(heard, header.name, header.name_len, header.value, header.len);
+    const char *line;
+    size_t at = 0, len;
+    while (weir__response_next_line(response, &at, &line, &len)) {
+        enum glance seen = glance(line, len);
+        if (seen == LIMITS && weir__header_split(line, len, &header))
+            weir__heard_add(heard, header.name, header.name_len, header.value, header.len);
+        else if (seen == A_DATE)
+            keep_first(&heard->date, line, strlen("date:"), len);
+        else if (seen == AN_AGE)
+            keep_first(&heard->age, line, strlen("age:"), len);
+    }
+}
+
+const char *weir__heard_name(size_t i)
+{
+    return i < ROWS ? rows[i].name : NULL;
 }
 
 /* The value of the first row from *at on that has that role and was sent; *at is behind it then. */
@@ -198,7 +234,7 @@ static bool next_of(const struct weir__heard *heard, enum role role, size_t *at,
 {
     while ((heard->roles >> role & 1) != 0 && *at < ROWS) {
         size_t i = (*at)++;
-        if (rows[i].role == role && heard->value[i].at != NULL) {
+        if (rows[i].role == role && was_sent(heard, i)) {
             *value = heard->value[i];
             return true;
         }
@@ -219,12 +255,21 @@ static int64_t number_of(struct weir__span in)
 
 int64_t weir__heard_now_s(const struct weir__heard *heard, int64_t wall_s)
 {
-    struct weir__span value;
-    size_t at = 0;
-    if (!next_of(heard, DATE, &at, &value))
+    size_t len;
+    if (heard->date.at == NULL)
         return wall_s;
-    int64_t date_s = weir__http_date_s(value.at, weir__span_len(value));
+    const char *date = weir__trim(heard->date.at, heard->date.end, &len);
+    int64_t date_s = weir__http_date_s(date, len);
     return date_s >= 0 ? date_s : wall_s;
+}
+
+bool weir__heard_cached(const struct weir__heard *heard)
+{
+    size_t len;
+    if (heard->age.at == NULL)
+        return false;
+    const char *age = weir__trim(heard->age.at, heard->age.end, &len);
+    return number_of((struct weir__span){age, age + len}) > 0;
 }
 
 int64_t weir__heard_wait_ms(const struct weir__heard *heard, int64_t now_s)
@@ -261,16 +306,14 @@ bool weir__heard_throttled(const struct weir__heard *heard)
     return (heard->roles >> THROTTLED & 1) != 0;
 }
 
-bool weir__heard_cached(const struct weir__heard *heard)
-{
-    struct weir__span value;
-    size_t at = 0;
-    return next_of(heard, AGE, &at, &value) && number_of(value) > 0;
-}
-
 bool weir__heard_ietf(const struct weir__heard *heard)
 {
     return (heard->roles >> IETF & 1) != 0;
+}
+
+bool weir__heard_limits(const struct weir__heard *heard)
+{
+    return (heard->roles & (LIMIT_ROLES | 1U << IETF)) != 0;
 }
 
 int64_t weir__heard_cost(const struct weir__heard *heard)
@@ -312,17 +355,21 @@ static void read_row(enum role role, struct weir__span value, int64_t now_s,
     }
 }
 
+/* The value of the header of that name was sent, and is `value`, if that is not NULL. */
+static bool has(const struct weir__heard *heard, const char *name, const char *value)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (was_sent(heard, i) && strcmp(rows[i].name, name) == 0)
+            return value == NULL || weir__span_is(heard->value[i], value);
+    }
+    return false;
+}
+
 static int64_t companion_ms(const struct weir__heard *heard, enum group group)
 {
     for (size_t i = 0; i < sizeof companions / sizeof companions[0]; i++) {
-        for (size_t row = 0; row < ROWS; row++) {
-            if (companions[i].group != group || heard->value[row].at == NULL ||
-                strcmp(rows[row].name, companions[i].name) != 0)
-                continue;
-            if (companions[i].value == NULL ||
-                weir__span_is(heard->value[row], companions[i].value))
-                return companions[i].window_ms;
-        }
+        if (companions[i].group == group && has(heard, companions[i].name, companions[i].value))
+            return companions[i].window_ms;
     }
     return -1;
 }
@@ -363,13 +410,12 @@ static bool says_nothing(const struct weir__quota *quota)
 bool weir__heard_quotas(const struct weir__heard *heard, int64_t now_s, struct weir__told *told)
 {
     struct weir__quota quotas[GROUPS];
-    const unsigned any = 1U << LIMIT | 1U << LEFT | 1U << RESET | 1U << USED_OF;
-    if ((heard->roles & any) == 0)
+    if ((heard->roles & LIMIT_ROLES) == 0)
         return false;
     for (enum group i = NO_GROUP; i < GROUPS; i++)
         quotas[i] = (struct weir__quota){groups[i].unit, -1, -1, -1, groups[i].window_ms, 1};
     for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].group != NO_GROUP && heard->value[i].at != NULL)
+        if (rows[i].group != NO_GROUP && was_sent(heard, i))
             read_row(rows[i].role, heard->value[i], now_s, &quotas[rows[i].group]);
     }
     for (enum group i = NO_GROUP + 1; i < GROUPS; i++) {

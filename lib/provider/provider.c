@@ -78,6 +78,31 @@ static void judge(const struct failure *failure, struct weir__told *told)
         told->wait_ms = -1;
 }
 
+/* ---- from the whole answer ---- */
+
+/* The limits; true as weir__heard_quotas. */
+static bool tell_limits(const weir_response *response, const struct weir__heard *heard,
+                        int64_t now_s, struct weir__told *told)
+{
+    if (weir__heard_cached(heard))
+        return false;
+    bool used_up = weir__heard_quotas(heard, now_s, told);
+    if (weir__heard_ietf(heard))
+        weir__ietf_quotas(response, now_s, told);
+    return used_up;
+}
+
+static void tell_failure(const json_t *tree, const struct weir__heard *heard,
+                         struct failure *failure, struct weir__told *told)
+{
+    failure->header_wait_ms = weir__heard_wait_ms(heard, failure->now_s);
+    failure->header_verdict = weir__heard_verdict(heard);
+    failure->header_throttled = weir__heard_throttled(heard);
+    weir__error_read(tree, failure->status, &failure->error);
+    hear_behind(tree, failure, told);
+    judge(failure, told);
+}
+
 void weir__provider_tell(const weir_response *response, int64_t wall_s, struct weir__told *told)
 {
     struct weir__heard heard;
@@ -92,22 +117,15 @@ void weir__provider_tell(const weir_response *response, int64_t wall_s, struct w
         return;
     weir__heard_init(&heard);
     weir__heard_all(&heard, response);
-    failure.now_s = weir__heard_now_s(&heard, wall_s);
-    told->used = weir__heard_cost(&heard);
-    if (!weir__heard_cached(&heard)) {
-        failure.used_up = weir__heard_quotas(&heard, failure.now_s, told);
-        if (weir__heard_ietf(&heard))
-            weir__ietf_quotas(response, failure.now_s, told);
-    }
     json_t *tree = weir__error_tree(response);
-    if (response->status < 400 && tree == NULL)
-        return;
-    failure.header_wait_ms = weir__heard_wait_ms(&heard, failure.now_s);
-    failure.header_verdict = weir__heard_verdict(&heard);
-    failure.header_throttled = weir__heard_throttled(&heard);
-    weir__error_read(tree, response->status, &failure.error);
-    hear_behind(tree, &failure, told);
-    judge(&failure, told);
+    bool failed = response->status >= 400 || tree != NULL;
+    if (failed || weir__heard_limits(&heard))
+        failure.now_s = weir__heard_now_s(&heard, wall_s);
+    told->used = weir__heard_cost(&heard);
+    if (weir__heard_limits(&heard))
+        failure.used_up = tell_limits(response, &heard, failure.now_s, told);
+    if (failed)
+        tell_failure(tree, &heard, &failure, told);
     json_decref(tree);
 }
 

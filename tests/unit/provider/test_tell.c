@@ -237,6 +237,26 @@ static void test_a_cache_knows_no_limits(void **state)
     assert_int_equal(tell(200, "x-ratelimit-limit: 5\nAge: 0\n", NULL).quota_count, 1);
 }
 
+/* What sorts out most headers at a glance lets each one pass that counts. */
+static void test_each_known_header_is_heard(void **state)
+{
+    char line[128];
+    size_t i;
+    (void)state;
+    for (i = 0; weir__heard_name(i) != NULL; i++) {
+        struct weir__heard heard;
+        snprintf(line, sizeof line, "%s: 1", weir__heard_name(i));
+        line[0] = (char)(line[0] - 'a' + 'A');
+        weir_response *response = make_answer(200, line, NULL);
+        weir__heard_init(&heard);
+        weir__heard_all(&heard, response);
+        if (heard.roles == 0)
+            fail_msg("not heard: %s", line);
+        weir_response_free(response);
+    }
+    assert_true(i > 40);
+}
+
 static void test_the_cost_in_a_header(void **state)
 {
     (void)state;
@@ -344,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_values_out_of_bounds_are_not_told),
         cmocka_unit_test(test_the_window_by_the_reset),
         cmocka_unit_test(test_a_cache_knows_no_limits),
+        cmocka_unit_test(test_each_known_header_is_heard),
         cmocka_unit_test(test_the_cost_in_a_header),
         cmocka_unit_test(test_long_bodies_are_not_read),
         cmocka_unit_test(test_depth),
