@@ -71,7 +71,8 @@ static void test_characters(void **state)
 {
     static const struct wanted cases[] = {
         {"{\"prompt\":\"\xE4\xB8\xAD\xE6\x96\x87\"}", 3}, /* two ideographs */
-        {"{\"prompt\":\"\\u4e2d\\u6587\"}", 3},           /* the same, escaped */
+        {"{\"prompt\":\"\\u4e2d\\u4e2d\\u4e2d\\u4e2d\\u4e2d\\u4e2d\\u4e2d\\u4e2d\"}", 12},
+        {"{\"prompt\":\"\\u4e2d\\u6587\"}", 3}, /* the same, escaped */
         {"{\"prompt\":\"\\u4E2D\\u6587\"}", 3},
         {"{\"prompt\":\"\xE3\x81\x82\xED\x95\x9C\"}", 3},         /* Hiragana, Hangul */
         {"{\"prompt\":\"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\"}", 1}, /* four letters */
