@@ -36,7 +36,9 @@
     X(26, ETRANSFER, "transfer failed inside libcurl")                                             \
     X(27, EPAUSED, "refused: the server asked for a longer pause than server_wait_max_ms")         \
     X(28, EOPEN, "refused: the circuit is open after too many failures")                           \
-    X(29, EAGAIN, "try again: returned by a function that is retried")
+    X(29, EAGAIN, "try again: returned by a function that is retried")                             \
+    X(30, ESHARED, "the file for shared limits is no such file, or not safe to use")               \
+    X(31, EMISMATCH, "the file for shared limits holds other limits")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

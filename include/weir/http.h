@@ -21,11 +21,15 @@ struct weir_request {
     size_t body_len;            /* 0 with a body: strlen(body) */
     int64_t timeout_ms;         /* for the whole call, waiting and retries included; 0: as the
                                    client's, < 0: none */
-    uint64_t amount;            /* tokens to take from the limiter per attempt; 0: 1 */
-    int replay;   /* nonzero: may be sent again when it is unknown whether the server has already
-                     acted on it, whatever the method. GET, HEAD, PUT, DELETE, OPTIONS always may
-                     (idempotent by RFC 9110, section 9.2.2). */
-    int reserved; /* leave 0 */
+    uint64_t amount;            /* requests that an attempt counts for in the limiter; 0: 1 */
+    int replay;      /* nonzero: may be sent again when it is unknown whether the server has already
+                        acted on it, whatever the method. GET, HEAD, PUT, DELETE, OPTIONS always may
+                        (idempotent by RFC 9110, section 9.2.2). */
+    int reserved;    /* leave 0 */
+    uint64_t tokens; /* of the limits that count tokens: an estimate of what an attempt costs, which
+                        is settled with what the answer says it has used, where it does */
+    int priority;  /* in the limiter, higher first, within WEIR_PRIORITY_MAX; 0 is the usual one */
+    int reserved2; /* leave 0 */
 };
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
 

@@ -16,6 +16,7 @@
 #include <weir/map.h>
 #include <weir/offload.h>
 #include <weir/retry.h>
+#include <weir/shared.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/tokens.h>

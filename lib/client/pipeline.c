@@ -12,8 +12,8 @@ struct call {
     weir_client *client;
     struct weir__prepared prepared;
     struct weir__stay stay;
-    struct weir__pass pass; /* of the circuit breaker */
-    uint64_t amount;
+    struct weir__pass pass;            /* of the circuit breaker */
+    uint64_t amount;                   /* requests to take from the limiter per attempt */
     struct weir_attempt at;            /* the present attempt, and what came before it */
     struct weir_attempt_record record; /* of it */
     int64_t slept_ns;                  /* before it */
@@ -29,14 +29,26 @@ static int64_t whole_ms(int64_t time_ns)
     return time_ns / WEIR__NS_PER_MS;
 }
 
+/* What it has waited for since the attempt before. */
+static int64_t blocked_ms(struct weir__stay *stay, enum weir_blocked by)
+{
+    int64_t time_ns = stay->blocked_ns[by];
+    stay->blocked_ns[by] = 0;
+    return whole_ms(time_ns);
+}
+
 static void record_begin(struct call *call)
 {
-    const struct weir__stay *stay = &call->stay;
+    struct weir__stay *stay = &call->stay;
     call->record = (struct weir_attempt_record){
         .number = call->at.number,
         .started_ms = whole_ms(stay->admitted_ns),
         .blocked_backoff_ms = whole_ms(call->slept_ns),
         .blocked_turn_ms = whole_ms(stay->admitted_ns - call->queued_ns),
+        .blocked_requests_ms = blocked_ms(stay, WEIR_BLOCKED_RATE),
+        .blocked_tokens_ms = blocked_ms(stay, WEIR_BLOCKED_TOKENS),
+        .blocked_concurrency_ms = blocked_ms(stay, WEIR_BLOCKED_CONCURRENCY),
+        .blocked_gate_ms = blocked_ms(stay, WEIR_BLOCKED_GATE),
     };
 }
 
@@ -122,6 +134,7 @@ static int attempt(struct call *call)
     rc = classify(response, rc, &told);
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
+    weir__admission_settle(call->client->limiter, &call->stay, told.used);
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
     return rc;
@@ -225,7 +238,9 @@ static void join(struct call *call, struct pair *pair, int best)
 static struct call second_of(const struct call *call)
 {
     struct call second = *call;
-    second.stay = (struct weir__stay){.counted = true};
+    second.stay = (struct weir__stay){.counted = true,
+                                      .priority = call->stay.priority,
+                                      .want = call->stay.want};
     second.pass = (struct weir__pass){.held = false};
     second.response = NULL;
     second.slept_ns = 0;
@@ -420,6 +435,8 @@ static int run_request(struct call *call, const struct weir_request *given)
     }
     call->amount = request.amount > 0 ? request.amount : 1;
     call->at.replay = call->prepared.exchange.replay;
+    call->stay.want.of[WEIR_TOKENS] = request.tokens;
+    call->stay.priority = request.priority;
     return run_within(call, timeout_of(call->client, &request));
 }
 

@@ -58,7 +58,8 @@ int weir__prepare(const weir_client *client, const struct weir_request *request,
     struct weir_exchange *exchange = &prepared->exchange;
     bool own;
     *prepared = (struct weir__prepared){.url = NULL};
-    if (request->reserved != 0)
+    if (request->reserved != 0 || request->reserved2 != 0 ||
+        request->priority < -WEIR_PRIORITY_MAX || request->priority > WEIR_PRIORITY_MAX)
         return WEIR_EINVAL;
     exchange->body = request->body;
     exchange->body_len = request->body_len;

@@ -1,7 +1,5 @@
 #include "policy/bucket.h"
 
-#include <stdbool.h>
-
 #include <weir/err.h>
 
 #include "base/clock.h"
@@ -83,19 +81,112 @@ int weir__bucket_fits(const struct weir__bucket *bucket, uint64_t amount)
     return amount >= 1 && (bucket->rate == 0 || amount <= bucket->burst);
 }
 
+static void remember_low(struct weir__bucket *bucket, int64_t at_ns)
+{
+    int64_t lack_ns = bucket->tat_ns > at_ns ? bucket->tat_ns - at_ns : 0;
+    struct weir__bucket_low *lows = bucket->lows;
+    unsigned n = bucket->low_count;
+    while (n > 0 && lows[n - 1].lack_ns >= lack_ns)
+        n--;
+    if (n == WEIR__BUCKET_LOWS) { /* two become one that says less than they did, never more */
+        lows[1].lack_ns = lows[0].lack_ns;
+        for (n = 0; n + 1 < WEIR__BUCKET_LOWS; n++)
+            lows[n] = lows[n + 1];
+    }
+    lows[n] = (struct weir__bucket_low){at_ns, lack_ns};
+    bucket->low_count = n + 1;
+}
+
 void weir__bucket_take(struct weir__bucket *bucket, uint64_t amount, int64_t at_ns)
 {
     if (bucket->rate == 0)
         return;
+    remember_low(bucket, at_ns);
     int64_t from_ns = bucket->tat_ns > at_ns ? bucket->tat_ns : at_ns;
     bucket->tat_ns = weir__ns_add(from_ns, cost_ns(bucket, amount));
+}
+
+/* Had it not been taken, the bucket would have been fuller by what comes back, and never fuller
+ * than full: what it lacked at its fullest since is the most. From now on it has lacked less. */
+static int64_t kept_ns(struct weir__bucket *bucket, int64_t back_ns, int64_t taken_ns,
+                       int64_t now_ns)
+{
+    struct weir__bucket_low *lows = bucket->lows;
+    unsigned n = bucket->low_count, since = 0;
+    while (since < n && lows[since].at_ns <= taken_ns)
+        since++;
+    if (since == n || lows[since].at_ns > now_ns)
+        return back_ns;
+    if (lows[since].lack_ns < back_ns)
+        back_ns = lows[since].lack_ns;
+    for (unsigned i = since; i < n; i++)
+        lows[i].lack_ns -= back_ns;
+    for (unsigned i = 0; i < since; i++) {
+        if (lows[i].lack_ns > lows[since].lack_ns)
+            lows[i].lack_ns = lows[since].lack_ns;
+    }
+    return back_ns;
+}
+
+void weir__bucket_settle(struct weir__bucket *bucket, uint64_t taken, uint64_t used,
+                         int64_t taken_ns, int64_t now_ns)
+{
+    if (bucket->rate == 0 || used == taken)
+        return;
+    if (used > taken) {
+        weir__bucket_take(bucket, used - taken, now_ns);
+    } else if (now_ns - taken_ns <= bucket->spare_ns + bucket->token_ns) {
+        int64_t back_ns = cost_ns(bucket, taken) - (used > 0 ? cost_ns(bucket, used) : 0);
+        bucket->tat_ns = weir__ns_add(bucket->tat_ns, -kept_ns(bucket, back_ns, taken_ns, now_ns));
+    }
 }
 
 void weir__bucket_refund(struct weir__bucket *bucket, uint64_t amount, int64_t taken_ns,
                          int64_t now_ns)
 {
-    if (bucket->rate != 0 && now_ns - taken_ns <= bucket->spare_ns + bucket->token_ns)
-        bucket->tat_ns = weir__ns_add(bucket->tat_ns, -cost_ns(bucket, amount));
+    weir__bucket_settle(bucket, amount, 0, taken_ns, now_ns);
+}
+
+int64_t weir__bucket_cost_ns(const struct weir__bucket *bucket, uint64_t amount)
+{
+    return cost_ns(bucket, amount);
+}
+
+uint64_t weir__bucket_brings(const struct weir__bucket *bucket, int64_t time_ns)
+{
+    if (time_ns <= 0 || bucket->rate == 0)
+        return 0;
+    wide brought = (wide)(uint64_t)time_ns * bucket->rate / (uint64_t)bucket->period_ns;
+    return brought < UINT64_MAX ? (uint64_t)brought : UINT64_MAX;
+}
+
+/* What the changed bucket lacks when it holds what the old one did. */
+static int64_t lack_after(const struct weir__bucket *old, const struct weir__bucket *changed,
+                          int64_t lack_ns)
+{
+    uint64_t lack = weir__bucket_brings(old, lack_ns);
+    int64_t rest_ns = lack_ns - time_of(old, lack, false); /* of a token */
+    if (changed->burst < old->burst && lack < old->burst - changed->burst)
+        return 0;
+    lack += changed->burst - old->burst;
+    wide rest =
+        ((wide)(uint64_t)rest_ns * (uint64_t)changed->token_ns + (uint64_t)old->token_ns - 1) /
+        (uint64_t)old->token_ns;
+    return weir__ns_add(time_of(changed, lack, true), clamped(rest));
+}
+
+int weir__bucket_change(struct weir__bucket *bucket, uint64_t rate, int64_t period_ns,
+                        uint64_t burst, int64_t now_ns)
+{
+    struct weir__bucket old = *bucket;
+    int rc = weir__bucket_init(bucket, rate, period_ns, burst);
+    if (rc < 0)
+        *bucket = old;
+    else if (rate > 0 && old.rate > 0)
+        bucket->tat_ns =
+            weir__ns_add(now_ns,
+                         lack_after(&old, bucket, old.tat_ns > now_ns ? old.tat_ns - now_ns : 0));
+    return rc;
 }
 
 void weir__bucket_empty_at(struct weir__bucket *bucket, int64_t at_ns)

@@ -382,6 +382,8 @@ static enum when failure_is_retried(int rc)
     case WEIR_ETIMEDOUT:
     case WEIR_EPAUSED:
     case WEIR_EOPEN:
+    case WEIR_ESHARED:
+    case WEIR_EMISMATCH:
     case WEIR_EDEADLINE:
     case WEIR_ECLOSED:
     case WEIR_EBUSY:
@@ -407,7 +409,7 @@ static void test_failures(void **state)
 {
     (void)state;
     static const enum weir_sent sents[] = {WEIR_SENT_NEVER, WEIR_SENT_MAYBE, WEIR_SENT_ANSWERED};
-    for (int rc = -30; rc < 0; rc++) {
+    for (int rc = -34; rc < 0; rc++) {
         enum when when = failure_is_retried(rc);
         for (size_t i = 0; i < LENGTH(sents); i++) {
             for (int replay = 0; replay <= 1; replay++) {
