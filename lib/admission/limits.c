@@ -94,6 +94,9 @@ static int set(struct weir__limit *limit, const struct weir_limit *asked, int64_
     if (limit->window != NULL && limit->bucket.rate == 0)
         empty_by_log(&changed.bucket, limit->window, now_ns);
     changed.unit = asked->unit;
+    changed.most = changed.window != NULL ? asked->rate : UINT64_MAX;
+    if (changed.bucket.rate > 0)
+        changed.most = changed.bucket.burst;
     weir__free(limit->window);
     *limit = changed;
     return 0;
@@ -136,10 +139,7 @@ static uint64_t wanted(const struct weir__limit *limit, const struct weir__amoun
 bool weir__limits_fit(const struct weir__limits *limits, const struct weir__amounts *want)
 {
     for (unsigned i = 0; i < limits->count; i++) {
-        const struct weir__limit *limit = &limits->list[i];
-        uint64_t amount = wanted(limit, want);
-        if (amount > 0 && (!weir__bucket_fits(&limit->bucket, amount) ||
-                           (limit->window != NULL && amount > limit->window->rate)))
+        if (wanted(&limits->list[i], want) > limits->list[i].most)
             return false;
     }
     return true;
@@ -173,8 +173,8 @@ int64_t weir__limits_slot_ns(const struct weir__limits *limits, const struct wei
 unsigned weir__limits_narrowest(const struct weir__limits *limits, const struct weir__amounts *want)
 {
     int64_t latest_ns = INT64_MIN;
-    unsigned unit = WEIR_REQUESTS;
-    for (unsigned i = 0; i < limits->count; i++) {
+    unsigned unit = limits->count == 1 ? limits->list[0].unit : WEIR_REQUESTS;
+    for (unsigned i = 0; limits->count > 1 && i < limits->count; i++) {
         const struct weir__limit *limit = &limits->list[i];
         uint64_t amount = wanted(limit, want);
         int64_t slot_ns = amount > 0 ? slot_of(limit, 0, amount) : INT64_MIN;

@@ -17,9 +17,10 @@ struct weir__amounts {
 };
 
 struct weir__limit {
-    struct weir__bucket bucket;  /* without a rate where there is no such limit */
-    struct weir__window *window; /* NULL: not strict */
     unsigned unit;
+    uint64_t most;               /* that can be granted at once */
+    struct weir__window *window; /* NULL: not strict */
+    struct weir__bucket bucket;  /* without a rate where there is no such limit */
 };
 
 struct weir__limits {

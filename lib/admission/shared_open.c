@@ -172,9 +172,9 @@ int weir__shared_map(const char *path, const struct weir__limits *limits,
 
 static int set_limits(weir_shared *shared, const struct weir_limit *limits, size_t count)
 {
-    if (count == 0)
+    if (limits == NULL || count == 0 || count > WEIR_LIMITS_MAX)
         return WEIR_EINVAL;
-    for (size_t i = 0; limits != NULL && i < count && i < WEIR_LIMITS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (limits[i].strict)
             return WEIR_ENOTSUP;
     }
