@@ -110,6 +110,9 @@ static void add_limit(struct text *text, const struct progress *progress,
     case WEIR_BLOCKED_RATE:
         add(text, "; limited by the rate");
         break;
+    case WEIR_BLOCKED_TOKENS:
+        add(text, "; limited by the rate of tokens");
+        break;
     case WEIR_BLOCKED_CONCURRENCY:
         add(text, "; limited by the concurrency");
         break;

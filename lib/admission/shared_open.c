@@ -38,7 +38,7 @@ static void fill_head(struct weir__shared_head *head, const struct weir__limits 
     }
 }
 
-/* Full buckets and an open gate, in memory that is all zero. */
+/* Full buckets and an open gate. */
 void weir__shared_start(struct weir__shared_page *page, const struct weir__limits *limits)
 {
     atomic_store(&page->open_ns, 0);
@@ -61,77 +61,79 @@ static int read_boot_id(char id[40])
     return n == 36 ? 0 : WEIR_ENOTSUP;
 }
 
-/* A file of this user's alone: who else could write to it could stop this process. */
-static int check_file(int fd, size_t size, bool *is_new)
+static bool is_head(const struct weir__shared_head *head)
 {
+    return memcmp(head->magic, magic, sizeof magic) == 0 && head->version == VERSION;
+}
+
+static bool of_this_boot(const struct weir__shared_head *head, const struct weir__shared_head *want)
+{
+    return memcmp(head->boot_id, want->boot_id, sizeof head->boot_id) == 0;
+}
+
+/* A file of this user's alone: who else could write to it could stop this process. A new one, and
+ * one from before the last boot, is given the size it needs. */
+static int check_file(int fd, size_t size, const struct weir__shared_head *want)
+{
+    struct weir__shared_head head = {.version = 0};
     struct stat file;
     if (fstat(fd, &file) < 0)
         return WEIR_EIO;
-    *is_new = file.st_size == 0;
     if (!S_ISREG(file.st_mode) || file.st_uid != geteuid() || (file.st_mode & 077) != 0)
         return WEIR_ESHARED;
-    if (*is_new)
-        return posix_fallocate(fd, 0, (off_t)size) == 0 ? 0 : WEIR_EIO;
-    if (file.st_size < (off_t)sizeof(struct weir__shared_page))
-        return WEIR_ESHARED;
-    return 0;
-}
-
-static bool all_zero(const void *data, size_t size)
-{
-    const char *bytes = data;
-    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
-}
-
-/* The file is locked. One whose creator was killed before it was done has no head yet; one from
- * before the last boot holds times of another clock. */
-static int adopt(struct weir__shared_page *page, const struct weir__limits *limits,
-                 const struct weir__shared_head *want, bool is_new)
-{
-    static const struct weir__shared_head none;
-    struct weir__shared_head *head = &page->head;
-    bool fresh = is_new || all_zero(head, sizeof *head);
-    if (!fresh && (memcmp(head->magic, magic, sizeof magic) != 0 || head->version != VERSION ||
-                   head->limit_count == 0 || head->limit_count > WEIR_LIMITS_MAX))
-        return WEIR_ESHARED;
-    if (!fresh && head->limit_count != want->limit_count)
-        return WEIR_EMISMATCH;
-    if (!fresh && memcmp(head->limits, want->limits, sizeof head->limits) != 0)
-        return WEIR_EMISMATCH;
-    if (!fresh && memcmp(head->boot_id, want->boot_id, sizeof head->boot_id) == 0)
+    if (file.st_size == (off_t)size)
         return 0;
-    *head = none;
+    if (file.st_size > 0) {
+        if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head || !is_head(&head))
+            return WEIR_ESHARED;
+        if (of_this_boot(&head, want)) /* other limits have another size */
+            return head.limit_count != want->limit_count ? WEIR_EMISMATCH : WEIR_ESHARED;
+    }
+    bool sized = ftruncate(fd, (off_t)size) == 0 && posix_fallocate(fd, 0, (off_t)size) == 0;
+    return sized ? 0 : WEIR_EIO;
+}
+
+/* The magic is written last: without it the creator was killed before it was done. */
+static void start_anew(struct weir__shared_page *page, const struct weir__limits *limits,
+                       const struct weir__shared_head *want)
+{
+    memset(page->head.magic, 0, sizeof magic);
+    atomic_signal_fence(memory_order_seq_cst);
     memset(page->words, 0, limits->count * sizeof page->words[0]);
     weir__shared_start(page, limits);
-    atomic_thread_fence(memory_order_seq_cst);
-    *head = *want;
-    return 0;
+    page->head = *want;
+    memset(page->head.magic, 0, sizeof magic);
+    atomic_signal_fence(memory_order_seq_cst);
+    memcpy(page->head.magic, want->magic, sizeof magic);
 }
 
-/* Other limits may mean another size: what is mapped to compare the heads is never more than there
- * is. */
+/* The file is locked. One from before the last boot holds times of another clock. */
+static int adopt(struct weir__shared_page *page, const struct weir__limits *limits,
+                 const struct weir__shared_head *want)
+{
+    static const char none[sizeof magic];
+    const struct weir__shared_head *head = &page->head;
+    bool unfinished = memcmp(head->magic, none, sizeof none) == 0;
+    if (!unfinished && !is_head(head))
+        return WEIR_ESHARED;
+    if (unfinished || !of_this_boot(head, want))
+        start_anew(page, limits, want);
+    bool same = head->limit_count == want->limit_count &&
+                memcmp(head->limits, want->limits, sizeof head->limits) == 0;
+    return same ? 0 : WEIR_EMISMATCH;
+}
+
 static int map_locked(int fd, const struct weir__limits *limits,
                       const struct weir__shared_head *want, struct weir__shared_page **out)
 {
     size_t size = weir__shared_size(limits);
-    bool is_new;
-    int rc = check_file(fd, size, &is_new);
+    int rc = check_file(fd, size, want);
     if (rc < 0)
         return rc;
-    struct weir__shared_head head;
-    if (!is_new && pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
-        return WEIR_EIO;
-    struct stat file;
-    if (fstat(fd, &file) < 0)
-        return WEIR_EIO;
-    if (file.st_size != (off_t)size) {
-        bool known = memcmp(head.magic, magic, sizeof magic) == 0 && head.version == VERSION;
-        return known && head.limit_count != want->limit_count ? WEIR_EMISMATCH : WEIR_ESHARED;
-    }
     struct weir__shared_page *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return WEIR_EIO;
-    rc = adopt(page, limits, want, is_new);
+    rc = adopt(page, limits, want);
     if (rc < 0)
         munmap(page, size);
     else

@@ -45,14 +45,14 @@ static void reserves_spawn(weir_group *group, weir_limiter *limiter, struct rese
 /* 10 requests a second, 100 tokens a second and 12 requests a day. */
 static int the_narrowest_decides(void *arg)
 {
-    weir_limiter *limiter = LIMITER(
-            .rate = 10, .period_ms = 1000, .burst = 1,
-            LIMITS({.rate = 100, .period_ms = 1000, .burst = 100, .unit = WEIR_TOKENS},
-                   {.rate = 12, .period_ms = 86400000, .strict = 1}));
+    weir_limiter *limiter =
+        LIMITER(.rate = 10, .period_ms = 1000, .burst = 1,
+                LIMITS({.rate = 100, .period_ms = 1000, .burst = 100, .unit = WEIR_TOKENS},
+                       {.rate = 12, .period_ms = 86400000, .strict = 1}));
     weir_group *group = rig_group();
     struct reserve reserves[14] = {{.want.tokens = 0}};
     static const uint64_t tokens[14] = {10, 10, 10, 100, 0, 0, 50};
-    static const int64_t want_us[12] = {0,   100, 200, 300,  400,  500,
+    static const int64_t want_us[12] = {0,   100, 200,  300,  400,  500,
                                         800, 900, 1000, 1100, 1200, 1300};
     (void)arg;
     for (size_t i = 0; i < 14; i++)
@@ -73,9 +73,9 @@ static int the_narrowest_decides(void *arg)
 /* While one limit makes the head wait, nothing is taken from the other. */
 static int nothing_is_taken_before_all_is_there(void *arg)
 {
-    weir_limiter *limiter = LIMITER(
-            .rate = 10, .period_ms = 1000, .burst = 10,
-            LIMITS({.rate = 10, .period_ms = 1000, .burst = 10, .unit = WEIR_TOKENS}));
+    weir_limiter *limiter =
+        LIMITER(.rate = 10, .period_ms = 1000, .burst = 10,
+                LIMITS({.rate = 10, .period_ms = 1000, .burst = 10, .unit = WEIR_TOKENS}));
     weir_group *group = rig_group();
     struct reserve first = {.want.tokens = 10}, second = {.want.tokens = 10};
     (void)arg;
@@ -241,9 +241,8 @@ static int strict_under_late_timers(void *arg)
 
 static void test_late_timers(void **state)
 {
-    struct late_loop late = {
-        .loop = {.now_ns = late_now_ns, .wait = late_wait, .is_virtual = true},
-        .now_ns = WEIR__NS_PER_S};
+    struct late_loop late = {.loop = {.now_ns = late_now_ns, .wait = late_wait, .is_virtual = true},
+                             .now_ns = WEIR__NS_PER_S};
     const struct weir_run_opts opts = {.size = sizeof opts, .seed = 1};
     (void)state;
     assert_int_equal(weir__sched_run(&late.loop, &opts, strict_under_late_timers, NULL), 0);
@@ -294,7 +293,8 @@ static int a_slower_rate_at_once(void *arg)
 static int limits_are_added_and_removed(void *arg)
 {
     weir_limiter *limiter = LIMITER(.concurrency = 100);
-    const struct weir_limit strict = {.rate = 2, .period_ms = 1000, .strict = 1}, none = {.rate = 0};
+    const struct weir_limit strict = {.rate = 2, .period_ms = 1000, .strict = 1},
+                            none = {.rate = 0};
     int64_t start_ns = weir_now_ns();
     (void)arg;
     check_int(weir_limiter_set_limit(limiter, 1, &strict), WEIR_EINVAL);

@@ -8,8 +8,8 @@
 #define S  (1000 * MS)
 
 #define TOKENS(rate_, period_ms_)                                                                  \
-    .limits = &(const struct weir_limit){.rate = (rate_), .period_ms = (period_ms_),               \
-                                         .unit = WEIR_TOKENS},                                     \
+    .limits = &(                                                                                   \
+        const struct weir_limit){.rate = (rate_), .period_ms = (period_ms_), .unit = WEIR_TOKENS}, \
     .limit_count = 1
 
 static int64_t until_ms(const weir_limiter *limiter, uint64_t tokens)
@@ -61,8 +61,8 @@ static int what_was_used_beyond_is_a_debt(void *arg)
 
 static int what_was_not_done_comes_back_whole(void *arg)
 {
-    weir_limiter *limiter = LIMITER(.rate = 1, .period_ms = 10000, .burst = 1, .concurrency = 1,
-                                    TOKENS(1000, 10000));
+    weir_limiter *limiter =
+        LIMITER(.rate = 1, .period_ms = 10000, .burst = 1, .concurrency = 1, TOKENS(1000, 10000));
     (void)arg;
     weir_permit permit = reserved(limiter, 1000);
     check_int((int64_t)stats_of(limiter).holding, 1);
@@ -80,8 +80,10 @@ static int what_was_not_done_comes_back_whole(void *arg)
 /* In a strict limit, too. */
 static int strict_limits_take_back(void *arg)
 {
-    const struct weir_limit strict = {
-        .rate = 10, .period_ms = 60000, .unit = WEIR_TOKENS, .strict = 1};
+    const struct weir_limit strict = {.rate = 10,
+                                      .period_ms = 60000,
+                                      .unit = WEIR_TOKENS,
+                                      .strict = 1};
     weir_limiter *limiter = LIMITER(.limits = &strict, .limit_count = 1);
     (void)arg;
     weir_permit first = reserved(limiter, 6), second = reserved(limiter, 4);
@@ -177,7 +179,8 @@ static int ranked_run(void *arg)
 {
     struct ranked *ranked = arg;
     weir_permit permit;
-    int rc = weir_limiter_reserve(ranked->limiter, WEIR_WANT(.priority = ranked->priority), &permit);
+    int rc =
+        weir_limiter_reserve(ranked->limiter, WEIR_WANT(.priority = ranked->priority), &permit);
     if (rc == 0)
         note("%s", ranked->name);
     weir_permit_settle(&permit, -1);
@@ -262,8 +265,8 @@ static int a_pause_past_the_deadline(void *arg)
 
 static int waits_by_cause(void *arg)
 {
-    weir_limiter *limiter = LIMITER(.rate = 1, .period_ms = 1000, .burst = 1, .concurrency = 2,
-                                    TOKENS(1000, 10000));
+    weir_limiter *limiter =
+        LIMITER(.rate = 1, .period_ms = 1000, .burst = 1, .concurrency = 2, TOKENS(1000, 10000));
     weir_group *group = rig_group();
     struct ask asks[4] = {{.amount = 1, .hold_ms = 5000},
                           {.amount = 1, .hold_ms = 5000},

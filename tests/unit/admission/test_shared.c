@@ -48,7 +48,7 @@ static int turns_by_time_of_asking(void *arg)
             sum_us += asks[i][j].got_us;
         }
     }
-    check_int(last_us, 1300 * MS);            /* 15 of them */
+    check_int(last_us, 1300 * MS);               /* 15 of them */
     check_int(sum_us, 100 * MS * (13 * 14 / 2)); /* one each 100 ms */
     check(asks[1][4].got_us - asks[2][4].got_us <= 100 * MS);
     weir_group_free(group);
@@ -71,7 +71,7 @@ static int a_slot_given_back(void *arg)
     weir_gather(gone);
     asks_spawn(group, limiters[1], &other, 1); /* 1 s: nobody is before it any more */
     weir_yield();
-    asks_spawn(gone, limiters[0], &head, 1); /* 2 s, */
+    asks_spawn(gone, limiters[0], &head, 1);  /* 2 s, */
     asks_spawn(group, limiters[0], &next, 1); /* which this one gets */
     weir_sleep_ms(500);
     weir_group_cancel(gone);
@@ -330,7 +330,8 @@ static void test_threads(void **state)
     }
     int64_t took_us = (weir__clock_mono_ns() - start_ns) / 1000;
     assert_true((int64_t)granted <= BURST + RATE * (took_us + 20000) / 1000000);
-    assert_true((int64_t)granted >= RATE * RUN_MS / 1000 * 7 / 10); /* some of the cancelled are lost */
+    assert_true((int64_t)granted >=
+                RATE * RUN_MS / 1000 * 7 / 10); /* some of the cancelled are lost */
     weir_shared_close(shared);
 }
 

@@ -12,7 +12,7 @@
 #include "base/rand.h"
 #include "policy/bucket.h"
 
-#define MS(x) ((int64_t)(x)*WEIR__NS_PER_MS)
+#define MS(x)  ((int64_t)(x)*WEIR__NS_PER_MS)
 #define SEC(x) ((int64_t)(x)*WEIR__NS_PER_S)
 
 static struct weir__bucket made(uint64_t rate, int64_t period_ns, uint64_t burst)
@@ -98,8 +98,7 @@ static void test_never_more_than_had_it_not_been_taken(void **state)
     struct weir__rand rand;
     weir__rand_seed(&rand, 11);
     for (int run = 0; run < RUNS; run++) {
-        struct weir__bucket bucket =
-            made(draw(&rand, 1, 1000), SEC(1), draw(&rand, 1, 300));
+        struct weir__bucket bucket = made(draw(&rand, 1, 1000), SEC(1), draw(&rand, 1, 300));
         struct use uses[TAKES];
         int64_t now_ns = SEC(1);
         for (int i = 0; i < TAKES; i++) {

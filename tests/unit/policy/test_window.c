@@ -170,7 +170,8 @@ static void test_more_than_its_memory(void **state)
 static void test_the_log_goes_on_under_another_rate(void **state)
 {
     (void)state;
-    struct weir__window *old = made(10, SEC(60)), *more = made(15, SEC(60)), *less = made(2, SEC(5));
+    struct weir__window *old = made(10, SEC(60)), *more = made(15, SEC(60)),
+                        *less = made(2, SEC(5));
     for (int i = 0; i < 10; i++)
         take(old, 1, SEC(i));
     weir__window_inherit(more, old, SEC(10));
