@@ -1,0 +1,157 @@
+/* Tokens that a request reserves, and its priority: how they reach the limiter and what comes back.
+ */
+#include "client_rig.h"
+
+#define NO_WAIT .retry = WEIR_RETRY_OPTS(.backoff_base_ms = 1, .backoff_max_ms = 1)
+
+static weir_limiter *limiter_of_tokens(uint64_t rate, uint64_t concurrency)
+{
+    weir_limiter *limiter = NULL;
+    const struct weir_limit limit = {.rate = rate, .period_ms = 10000, .unit = WEIR_TOKENS};
+    check_int(weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.limits = &limit, .limit_count = 1,
+                                                           .concurrency = concurrency)),
+              0);
+    return limiter;
+}
+
+static int64_t until_ms(const weir_limiter *limiter, uint64_t tokens)
+{
+    return weir_limiter_time_until_ms(limiter, WEIR_WANT(.tokens = tokens));
+}
+
+static int an_answered_request_keeps_its_estimate(void *arg)
+{
+    struct model_server server = SERVER({.status = 200});
+    weir_limiter *limiter = limiter_of_tokens(1000, 4);
+    weir_client *client = CLIENT(&server, .limiter = limiter);
+    (void)arg;
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .tokens = 1000)).status, 200);
+    check_int(until_ms(limiter, 1000), 9990); /* the answer took 10 ms */
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .tokens = 500)).took_ms, 5000);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .tokens = 1001)).rc, WEIR_ENEVER);
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
+/* A request that was not sent, or told to slow down, has cost no tokens. */
+static int what_was_not_done_costs_no_tokens(void *arg)
+{
+    static const struct model_step steps[] = {
+        {.rc = WEIR_ECONNECT, .sent = WEIR_SENT_NEVER, .times = 2},
+        {.status = 429, .retry_after = "1"},
+        {.status = 200},
+    };
+    struct model_server server = {.latency_ms = 10, .steps = steps, .step_count = 4};
+    weir_limiter *limiter = limiter_of_tokens(1000, 4);
+    weir_client *client = CLIENT(&server, .limiter = limiter, NO_WAIT);
+    (void)arg;
+    struct went went = ask(client, WEIR_REQUEST(.url = "/x", .tokens = 600));
+    check_int(went.status, 200);
+    check_int((int64_t)went.attempts, 4);
+    /* Three attempts of 600 of 1,000 tokens, and then a bucket that is empty as the gate opens. */
+    check(went.took_ms >= 1000 + 5990 && went.took_ms <= 1000 + 6060);
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
+static int unsent_ones_cost_nothing(void *arg)
+{
+    static const struct model_step steps[] = {
+        {.rc = WEIR_ECONNECT, .sent = WEIR_SENT_NEVER, .times = 3},
+        {.status = 200},
+    };
+    struct model_server server = {.latency_ms = 10, .steps = steps, .step_count = 2};
+    weir_limiter *limiter = limiter_of_tokens(1000, 4);
+    weir_client *client = CLIENT(&server, .limiter = limiter, NO_WAIT);
+    (void)arg;
+    struct went went = ask(client, WEIR_REQUEST(.url = "/x", .tokens = 900));
+    check_int((int64_t)went.attempts, 4);
+    check(went.took_ms <= 50);
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
+/* Each is noted as its answer comes. */
+struct one {
+    weir_client *client;
+    int priority;
+    const char *name;
+};
+
+static int one_run(void *arg)
+{
+    struct one *one = arg;
+    struct went went = ask(one->client, WEIR_REQUEST(.url = "/x", .priority = one->priority));
+    note("%s", one->name);
+    return went.rc;
+}
+
+static int urgent_ones_first(void *arg)
+{
+    struct model_server server = {.latency_ms = 10};
+    weir_client *client = CLIENT(&server, .concurrency = 1);
+    weir_group *group = rig_group();
+    struct one ones[] = {{client, 0, "a"},
+                         {client, -1, "low"},
+                         {client, 0, "b"},
+                         {client, 2, "high"}};
+    (void)arg;
+    for (size_t i = 0; i < 4; i++)
+        weir_spawn(group, one_run, &ones[i]);
+    check_int(weir_gather(group), 0);
+    check_trace("a high b low");
+    weir_group_free(group);
+    return done(client, &server);
+}
+
+static int what_is_no_priority(void *arg)
+{
+    struct model_server server = {.latency_ms = 10};
+    weir_client *client = CLIENT(&server, .concurrency = 1);
+    (void)arg;
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .priority = 8)).rc, WEIR_EINVAL);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .priority = -8)).rc, WEIR_EINVAL);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .reserved2 = 1)).rc, WEIR_EINVAL);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .priority = -7)).rc, 0);
+    check_int((int64_t)server.requests, 1);
+    return done(client, &server);
+}
+
+/* A second sending reserves its own tokens, or is not made. */
+static int a_second_sending_reserves_its_own(void *arg)
+{
+    static const struct {
+        uint64_t rate;
+        unsigned attempts;
+    } cases[] = {{1000, 2}, {700, 1}};
+    (void)arg;
+    for (size_t i = 0; i < 2; i++) {
+        struct model_server server = SERVER({.status = 200, .latency_ms = 2000}, {.status = 200});
+        weir_limiter *limiter = limiter_of_tokens(cases[i].rate, 4);
+        weir_client *client =
+            CLIENT(&server, .limiter = limiter,
+                   .hedge = WEIR_HEDGE_OPTS(.delay_ms = 100, .budget_percent = 100));
+        struct went went = ask(client, WEIR_REQUEST(.url = "/x", .tokens = 400));
+        check_int(went.status, 200);
+        check_int((int64_t)went.attempts, cases[i].attempts);
+        done(client, &server);
+        weir_limiter_free(limiter);
+    }
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        VIRTUAL_TEST(an_answered_request_keeps_its_estimate),
+        VIRTUAL_TEST(what_was_not_done_costs_no_tokens),
+        VIRTUAL_TEST(unsent_ones_cost_nothing),
+        VIRTUAL_TEST(urgent_ones_first),
+        VIRTUAL_TEST(what_is_no_priority),
+        VIRTUAL_TEST(a_second_sending_reserves_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
