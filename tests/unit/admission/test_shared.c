@@ -7,6 +7,7 @@
 #include <weir/shared.h>
 
 #include "base/mem.h"
+#include "task/sched.h"
 
 #define MS INT64_C(1000) /* in us */
 #define S  (1000 * MS)
@@ -201,6 +202,12 @@ static int deadlines_see_the_others(void *arg)
     check_int(weir_limiter_acquire(limiters[1], 1), 0);
     weir_deadline_end(&limit, 0);
     check_int(us_since(asks[0].start_ns), 2 * S);
+    asks_spawn(group, limiters[0], asks, 1); /* has the slot at 3 s, which is its own limiter's */
+    weir_yield();
+    weir_deadline_begin_ms(&limit, 2001);
+    check_int(weir_limiter_acquire(limiters[0], 1), 0);
+    weir_deadline_end(&limit, 0);
+    check_int(us_since(asks[0].start_ns), 2 * S);
     weir_group_free(group);
     free_all(limiters, 2, shared);
     return 0;
@@ -267,6 +274,76 @@ static int without_memory(void *arg)
         check(shared == NULL);
     }
     return 0;
+}
+
+/* ---- a process that stood still ---- */
+
+struct stopping_loop {
+    struct weir__loop loop;
+    int64_t now_ns, stop_at_ns;
+};
+
+static int64_t stopping_now_ns(struct weir__loop *loop)
+{
+    return WEIR__CONTAINER(loop, struct stopping_loop, loop)->now_ns;
+}
+
+static int stopping_wait(struct weir__loop *loop, int64_t wake_ns)
+{
+    struct stopping_loop *stopping = WEIR__CONTAINER(loop, struct stopping_loop, loop);
+    if (wake_ns == INT64_MAX)
+        return WEIR_EDEADLK;
+    if (wake_ns > stopping->now_ns)
+        stopping->now_ns = wake_ns;
+    if (stopping->now_ns >= stopping->stop_at_ns) {
+        stopping->now_ns += 60 * WEIR__NS_PER_S;
+        stopping->stop_at_ns = INT64_MAX;
+    }
+    return 0;
+}
+
+/* Each limiter had a slot reserved when it stopped; those are not used a minute later, all at once
+ * and on top of the burst. */
+static int slots_that_are_too_old(void *arg)
+{
+    weir_shared *shared = SHARED(.rate = 10, .period_ms = 1000, .burst = 2);
+    weir_limiter *limiters[4];
+    weir_group *group = rig_group();
+    struct ask asks[4][8];
+    int64_t at_once = 0, in_a_second = 0;
+    (void)arg;
+    for (size_t i = 0; i < 4; i++) {
+        limiters[i] = LIMITER(.shared = shared);
+        for (size_t j = 0; j < 8; j++)
+            asks[i][j] = (struct ask){.amount = 1};
+        asks_spawn(group, limiters[i], asks[i], 8);
+    }
+    check_int(weir_gather(group), 0);
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = 0; j < 8; j++) {
+            int64_t after_us = asks[i][j].got_us - 60 * S;
+            at_once += after_us >= 0 && after_us < 1 * S + 1 * MS;
+            in_a_second += after_us >= 0 && after_us < 2 * S;
+        }
+    }
+    check_int(at_once, 2); /* the burst, and no slots from before */
+    check(in_a_second <= 2 + 10);
+    weir_group_free(group);
+    free_all(limiters, 4, shared);
+    return 0;
+}
+
+static void test_after_a_stop(void **state)
+{
+    struct stopping_loop stopping = {.loop = {.now_ns = stopping_now_ns,
+                                              .wait = stopping_wait,
+                                              .is_virtual = true},
+                                     .now_ns = WEIR__NS_PER_S,
+                                     .stop_at_ns = 2 * WEIR__NS_PER_S - WEIR__NS_PER_MS};
+    const struct weir_run_opts opts = {.size = sizeof opts, .seed = 1};
+    (void)state;
+    assert_int_equal(weir__sched_run(&stopping.loop, &opts, slots_that_are_too_old, NULL), 0);
+    rig_assert_no_failure();
 }
 
 /* ---- threads ---- */
@@ -348,6 +425,7 @@ int main(void)
         VIRTUAL_TEST(places_are_each_limiters_own),
         VIRTUAL_TEST(what_is_wrong),
         VIRTUAL_TEST(without_memory),
+        cmocka_unit_test(test_after_a_stop),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

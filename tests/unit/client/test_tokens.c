@@ -56,6 +56,29 @@ static int what_was_not_done_costs_no_tokens(void *arg)
     return 0;
 }
 
+/* A strict limit is not emptied by the pause, so it tells. */
+static int a_throttled_one_has_cost_no_tokens(void *arg)
+{
+    struct model_server server = SERVER({.status = 429, .retry_after = "1"}, {.status = 200});
+    const struct weir_limit strict = {.rate = 1000,
+                                      .period_ms = 10000,
+                                      .unit = WEIR_TOKENS,
+                                      .strict = 1};
+    weir_limiter *limiter = NULL;
+    (void)arg;
+    check_int(weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.limits = &strict, .limit_count = 1)),
+              0);
+    weir_client *client = CLIENT(&server, .limiter = limiter);
+    struct went went = ask(client, WEIR_REQUEST(.url = "/x", .tokens = 600));
+    check_int(went.status, 200);
+    check_int(went.took_ms, 10 + 1000 + 10);
+    check_int(until_ms(limiter, 400), 0);
+    check(until_ms(limiter, 401) > 9000);
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
 static int unsent_ones_cost_nothing(void *arg)
 {
     static const struct model_step steps[] = {
@@ -148,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(an_answered_request_keeps_its_estimate),
         VIRTUAL_TEST(what_was_not_done_costs_no_tokens),
+        VIRTUAL_TEST(a_throttled_one_has_cost_no_tokens),
         VIRTUAL_TEST(unsent_ones_cost_nothing),
         VIRTUAL_TEST(urgent_ones_first),
         VIRTUAL_TEST(what_is_no_priority),
