@@ -10,7 +10,8 @@
  * limiters are served in the order in which they asked. A limiter has at most one slot reserved at
  * a time: that is all that is lost when its process is killed. A pause asked for by one limiter's
  * server holds for all; concurrency, order and priorities are each limiter's own. In any window at
- * most burst + rate x (window + 20 ms) are granted. */
+ * most burst + rate x (window + 20 ms) are granted. What weir_permit_settle gives back comes back
+ * unless 4,096 others were granted meanwhile. */
 #ifndef WEIR_SHARED_H
 #define WEIR_SHARED_H
 

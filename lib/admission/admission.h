@@ -4,7 +4,8 @@
  *     queue.c    the order of those who wait, granting, entering, leaving
  *     limits.c   the limits of one limiter; shared.c: those of several, in shared memory
  *     blocked.c  what held whom back for how long; statistics
- *     limiter.c  the public face; permit.c: that of amounts that are settled later */
+ *     limiter.c  the public face; permit.c: that of amounts that are settled later
+ * retry.c, which retries functions, needs none of it. */
 #ifndef WEIR_ADMISSION_ADMISSION_H
 #define WEIR_ADMISSION_ADMISSION_H
 

@@ -211,8 +211,9 @@ static enum weir_blocked serve(weir_limiter *limiter, struct entry *head, bool t
         wake_at(limiter, weir__gate_grows_ns(&limiter->gate, now_ns));
         return WEIR_BLOCKED_GATE;
     }
-    if (slot > now_ns) {
-        wake_at(limiter, slot);
+    if (slot > now_ns) { /* as the gate opens something else holds it back */
+        int64_t open_ns = limiter->gate.open_ns;
+        wake_at(limiter, open_ns > now_ns ? open_ns : slot);
         return blocked_by_limit(limiter, stay, now_ns);
     }
     bool late = !shared && (!timed || now_ns - slot > WEIR__CATCH_UP_NS);

@@ -166,6 +166,49 @@ static int a_second_sending_reserves_its_own(void *arg)
     return 0;
 }
 
+/* ---- what each attempt has waited for ---- */
+
+static int spend_all(void *arg)
+{
+    return ask(arg, WEIR_REQUEST(.url = "/x", .tokens = 1000)).rc;
+}
+
+static struct weir_attempt_record record_of(const weir_response *response, unsigned number)
+{
+    struct weir_attempt_record record = {.size = sizeof record};
+    check_int(weir_response_history(response, number, &record), 0);
+    return record;
+}
+
+static int the_history_tells_what_it_waited_for(void *arg)
+{
+    struct model_server server =
+        SERVER({.status = 200}, {.status = 429, .retry_after = "1"}, {.status = 200});
+    weir_limiter *limiter = limiter_of_tokens(1000, 1);
+    weir_client *client = CLIENT(&server, .limiter = limiter);
+    weir_group *group = rig_group();
+    weir_response *response = NULL;
+    (void)arg;
+    weir_spawn(group, spend_all, client);
+    weir_yield();
+    check_int(weir_request(client, WEIR_REQUEST(.url = "/x", .tokens = 500), &response), 0);
+    check_int((int64_t)weir_response_attempts(response), 2);
+    struct weir_attempt_record first = record_of(response, 1), second = record_of(response, 2);
+    check_int(first.blocked_concurrency_ms, 10);
+    check_int(first.blocked_tokens_ms, 4990);
+    check_int(first.blocked_gate_ms, 0);
+    check_int(first.blocked_turn_ms, 5000);
+    check_int(second.blocked_gate_ms, 1000);
+    check_int(second.blocked_tokens_ms, 4990); /* the bucket is empty as the gate opens */
+    check_int(second.blocked_concurrency_ms, 0);
+    check_int(second.blocked_requests_ms, 0);
+    weir_response_free(response);
+    weir_group_free(group);
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +218,7 @@ int main(void)
         VIRTUAL_TEST(unsent_ones_cost_nothing),
         VIRTUAL_TEST(urgent_ones_first),
         VIRTUAL_TEST(what_is_no_priority),
+        VIRTUAL_TEST(the_history_tells_what_it_waited_for),
         VIRTUAL_TEST(a_second_sending_reserves_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
