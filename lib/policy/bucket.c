@@ -175,17 +175,30 @@ static int64_t lack_after(const struct weir__bucket *old, const struct weir__buc
     return weir__ns_add(time_of(changed, lack, true), clamped(rest));
 }
 
+/* What it lacked before, in whole tokens; and what it lacks now, of a new burst. */
+static void carry_lows(struct weir__bucket *bucket, const struct weir__bucket *old, int64_t now_ns)
+{
+    bucket->low_count = old->low_count;
+    for (unsigned i = 0; i < old->low_count; i++) {
+        uint64_t lack = weir__bucket_brings(old, old->lows[i].lack_ns);
+        bucket->lows[i] =
+            (struct weir__bucket_low){old->lows[i].at_ns, time_of(bucket, lack, false)};
+    }
+    remember_low(bucket, now_ns);
+}
+
 int weir__bucket_change(struct weir__bucket *bucket, uint64_t rate, int64_t period_ns,
                         uint64_t burst, int64_t now_ns)
 {
     struct weir__bucket old = *bucket;
     int rc = weir__bucket_init(bucket, rate, period_ns, burst);
-    if (rc < 0)
+    if (rc < 0) {
         *bucket = old;
-    else if (rate > 0 && old.rate > 0)
-        bucket->tat_ns =
-            weir__ns_add(now_ns,
-                         lack_after(&old, bucket, old.tat_ns > now_ns ? old.tat_ns - now_ns : 0));
+    } else if (rate > 0 && old.rate > 0) {
+        int64_t lack_ns = old.tat_ns > now_ns ? old.tat_ns - now_ns : 0;
+        bucket->tat_ns = weir__ns_add(now_ns, lack_after(&old, bucket, lack_ns));
+        carry_lows(bucket, &old, now_ns);
+    }
     return rc;
 }
 

@@ -168,6 +168,26 @@ static void test_a_debt_stays_a_debt(void **state)
     assert_int_equal(weir__bucket_slot_ns(&bucket, 0, 1), SEC(1) + MS(1050)); /* 21 tokens */
 }
 
+/* As above, with another rate and burst from the last take on: ten tokens were kept, as before. */
+static void test_a_change_before_tokens_come_back(void **state)
+{
+    (void)state;
+    struct weir__bucket bucket = made(100, SEC(1), 100);
+    weir__bucket_take(&bucket, 100, SEC(10));
+    weir__bucket_take(&bucket, 90, SEC(10) + MS(900));
+    assert_int_equal(weir__bucket_change(&bucket, 1000, SEC(10), 100, SEC(10) + MS(900)), 0);
+    assert_int_equal(weir__bucket_change(&bucket, 1000, SEC(1), 1000, SEC(10) + MS(900)), 0);
+    assert_int_equal(held(&bucket, SEC(10) + MS(900)), 0);
+    weir__bucket_settle(&bucket, 100, 0, SEC(10), SEC(10) + MS(950));
+    assert_int_equal(held(&bucket, SEC(10) + MS(950)), 60);
+    bucket = made(100, SEC(1), 100);
+    weir__bucket_take(&bucket, 100, SEC(10));
+    weir__bucket_take(&bucket, 90, SEC(10) + MS(900));
+    assert_int_equal(weir__bucket_change(&bucket, 50, SEC(1), 100, SEC(10) + MS(900)), 0);
+    weir__bucket_settle(&bucket, 100, 0, SEC(10), SEC(10) + MS(900));
+    assert_int_equal(held(&bucket, SEC(10) + MS(900)), 10);
+}
+
 static void test_a_change_from_and_to_none(void **state)
 {
     (void)state;
@@ -201,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_a_change_keeps_what_is_there),
         cmocka_unit_test(test_a_change_between_two_tokens),
         cmocka_unit_test(test_a_debt_stays_a_debt),
+        cmocka_unit_test(test_a_change_before_tokens_come_back),
         cmocka_unit_test(test_a_change_from_and_to_none),
         cmocka_unit_test(test_a_wrong_change_changes_nothing),
     };
