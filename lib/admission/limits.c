@@ -221,6 +221,15 @@ void weir__limits_empty_at(struct weir__limits *limits, int64_t at_ns)
         weir__bucket_empty_at(&limits->list[i].bucket, at_ns);
 }
 
+bool weir__limits_count(const struct weir__limits *limits, unsigned unit)
+{
+    for (unsigned i = 0; i < limits->count; i++) {
+        if (limits->list[i].unit == unit && limits->list[i].most < UINT64_MAX)
+            return true;
+    }
+    return false;
+}
+
 double weir__limits_per_s(const struct weir__limits *limits, unsigned unit)
 {
     double least = 0;

@@ -61,6 +61,9 @@ void weir__limits_settle(struct weir__limits *limits, const struct weir__amounts
 /* Makes sure that the buckets are empty just before at_ns. */
 void weir__limits_empty_at(struct weir__limits *limits, int64_t at_ns);
 
+/* There is a limit that counts this unit. */
+bool weir__limits_count(const struct weir__limits *limits, unsigned unit);
+
 /* The tightest limit of the unit, per second; 0: none. */
 double weir__limits_per_s(const struct weir__limits *limits, unsigned unit);
 

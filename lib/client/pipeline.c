@@ -118,6 +118,13 @@ static void tell(struct call *call, const struct weir__told *told)
     record_result(call);
 }
 
+/* What the answer says it has cost in tokens; -1: it does not say, or no limit counts them. */
+static int64_t used_tokens(const struct call *call)
+{
+    bool counted = weir__limits_count(&call->client->limiter->limits, WEIR_TOKENS);
+    return counted && call->response->error == 0 ? weir__provider_used(call->response) : -1;
+}
+
 /* One attempt of an admitted call; its place is given back when it ends. */
 static int attempt(struct call *call)
 {
@@ -134,7 +141,7 @@ static int attempt(struct call *call)
     rc = classify(response, rc, &told);
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
-    weir__admission_settle(call->client->limiter, &call->stay, told.used);
+    weir__admission_settle(call->client->limiter, &call->stay, used_tokens(call));
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
     return rc;

@@ -97,6 +97,42 @@ static int unsent_ones_cost_nothing(void *arg)
     return 0;
 }
 
+/* ---- what the answer says it has used ---- */
+
+static int say_usage(void *self, const struct weir_exchange *exchange, weir_response *response)
+{
+    const char *body = self;
+    (void)exchange;
+    int rc = weir_response_set_status(response, 200);
+    if (rc == 0)
+        rc = weir_response_add_header(response, "Content-Type", "application/json");
+    return rc == 0 ? weir_response_append(response, body, strlen(body)) : rc;
+}
+
+static int the_estimate_is_settled_by_the_answers_usage(void *arg)
+{
+    static char body[] = "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":150,"
+                         "\"total_tokens\":250}}";
+    const struct weir_transport transport = WEIR_TRANSPORT(.perform = say_usage, .self = body);
+    weir_limiter *limiter = limiter_of_tokens(1000, 4);
+    weir_client *client = NULL;
+    (void)arg;
+    check_int(weir_client_new(&client,
+                              WEIR_CLIENT_OPTS(.base_url = "http://model.example",
+                                               .transport = &transport, .limiter = limiter)),
+              0);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .tokens = 1000)).status, 200);
+    check_int(until_ms(limiter, 750), 0);
+    check_int(until_ms(limiter, 751), 10);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .tokens = 50)).status, 200); /* a debt */
+    check_int(until_ms(limiter, 501), 10);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x")).status, 200);
+    check_int(until_ms(limiter, 251), 10);
+    check_int(weir_client_free(client), 0);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
 /* Each is noted as its answer comes. */
 struct one {
     weir_client *client;
@@ -216,6 +252,7 @@ int main(void)
         VIRTUAL_TEST(what_was_not_done_costs_no_tokens),
         VIRTUAL_TEST(a_throttled_one_has_cost_no_tokens),
         VIRTUAL_TEST(unsent_ones_cost_nothing),
+        VIRTUAL_TEST(the_estimate_is_settled_by_the_answers_usage),
         VIRTUAL_TEST(urgent_ones_first),
         VIRTUAL_TEST(what_is_no_priority),
         VIRTUAL_TEST(the_history_tells_what_it_waited_for),
