@@ -42,22 +42,16 @@ static int question_read(struct question *q, const weir_response *response)
 /* Straight-line code that waits for its answer while other tasks run. */
 static int question_ask(struct question *q, weir_client *api)
 {
-    static const char *const json[] = {"Content-Type: application/json", NULL};
     weir_response *response = NULL;
-    char *body = NULL;
     json_t *tree = json_pack("{ss s[{ss ss}]}", "model", "gpt-4o-mini", "messages", "role", "user",
                              "content", q->text);
-    int rc = weir_jansson_text(tree, &body, NULL);
-    json_decref(tree);
-    if (rc == 0) /* replay: to ask twice does no harm, so a lost answer is asked for again */
-        rc = weir_request(api,
-                          WEIR_REQUEST(.url = "/v1/chat/completions", .headers = json, .body = body,
-                                       .replay = 1),
-                          &response);
+    /* replay: to ask twice does no harm, so a lost answer is asked for again */
+    int rc =
+        weir_jansson_request_take(api, WEIR_REQUEST(.url = "/v1/chat/completions", .replay = 1),
+                                  tree, &response);
     if (rc == 0)
         rc = question_read(q, response);
     weir_response_free(response);
-    weir_json_text_free(body);
     return rc;
 }
 

@@ -102,6 +102,13 @@ WEIR_API int weir_get(weir_client *client, const char *url, weir_response **out)
 WEIR_API int weir_post_json(weir_client *client, const char *url, const char *json,
                             weir_response **out);
 
+/* weir_request with a JSON text as its body (len bytes; 0: strlen), and with "Content-Type:
+ * application/json" unless the request names a type itself. Its own body must be NULL, and json
+ * not, else WEIR_EINVAL. Otherwise as weir_request. Suspends. From trees: <weir/jansson.h>,
+ * <weir/cjson.h>. */
+WEIR_API int weir_request_json(weir_client *client, const struct weir_request *request,
+                               const char *json, size_t len, weir_response **out);
+
 #ifdef __cplusplus
 }
 #endif

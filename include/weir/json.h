@@ -11,6 +11,11 @@
  * task's: a server, or a model that writes JSON, could end the program with a run of brackets. */
 #define WEIR_JSON_MAX_DEPTH 100
 
+/* The longest text that is parsed, in bytes; longer ones are WEIR_EJSON. A tree takes many times
+ * the memory of its text (40 times and more where it is brackets and small numbers): what a server
+ * may make of that is bounded by the client's max_body_bytes. */
+#define WEIR_JSON_MAX_TEXT ((size_t)1 << 30)
+
 struct weir_json_error {
     unsigned line;   /* from 1 */
     unsigned column; /* in bytes, from 1; a byte order mark is not counted */

@@ -81,6 +81,8 @@ int weir_cjson_parse(const char *text, size_t len, cJSON **tree, struct weir_jso
     *tree = NULL;
     if (text == NULL)
         return WEIR_EINVAL;
+    if (len > WEIR_JSON_MAX_TEXT)
+        return weir__json_refuse(error, text, 0, "text over the maximum length");
     weir__json_skip_mark(&text, &len);
     int rc = weir__json_scan(text, len, error);
     if (rc < 0)
@@ -111,4 +113,11 @@ int weir_cjson_response(const weir_response *response, cJSON **tree, struct weir
         return WEIR_EINVAL;
     return weir_cjson_parse(weir_response_body(response), weir_response_body_len(response), tree,
                             error);
+}
+
+int weir_cjson_response_take(weir_response *response, cJSON **tree, struct weir_json_error *error)
+{
+    int rc = weir_cjson_response(response, tree, error);
+    weir_response_free(response);
+    return rc;
 }

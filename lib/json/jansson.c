@@ -97,6 +97,8 @@ int weir_jansson_parse(const char *text, size_t len, json_t **tree, struct weir_
     *tree = NULL;
     if (text == NULL)
         return WEIR_EINVAL;
+    if (len > WEIR_JSON_MAX_TEXT)
+        return weir__json_refuse(error, text, 0, "text over the maximum length");
     weir__json_skip_mark(&text, &len);
     int rc = weir__json_scan(text, len, error);
     if (rc < 0)
@@ -124,4 +126,12 @@ int weir_jansson_response(const weir_response *response, json_t **tree,
         return WEIR_EINVAL;
     return weir_jansson_parse(weir_response_body(response), weir_response_body_len(response), tree,
                               error);
+}
+
+int weir_jansson_response_take(weir_response *response, json_t **tree,
+                               struct weir_json_error *error)
+{
+    int rc = weir_jansson_response(response, tree, error);
+    weir_response_free(response);
+    return rc;
 }

@@ -11,7 +11,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 # A dependency is known in few places, so that it can be replaced there.
 HOMES = {
     "curl/": ("lib/http/", "tests/"),
-    "cjson/": ("lib/json/cjson.c", "include/weir/cjson.h", "cli/mock/", "tests/", "docs/"),
+    "cjson/": ("lib/json/cjson.c", "lib/client/cjson.c", "include/weir/cjson.h", "cli/mock/", "tests/", "docs/"),
     "http_parser.h": ("cli/mock/",),
     "valgrind/": ("lib/task/fiber.h",),
     "ev.h": ("lib/loop/", "cli/mock/", "tests/", "docs/"),

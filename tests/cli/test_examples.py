@@ -1,9 +1,12 @@
 """Every program of docs/examples runs against the mock server and says what its comment promises."""
 
+import contextlib
+import http.server
 import os
 import pathlib
 import re
 import subprocess
+import threading
 import time
 import unittest
 
@@ -85,6 +88,8 @@ class Examples(unittest.TestCase):
                 "sequential",
                 "gather",
                 "gather_semaphore",
+                "json_cjson",
+                "json_jansson",
                 "as_completed",
                 "as_completed_semaphore",
                 "embedded",
@@ -150,6 +155,47 @@ class Embedded(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         for color in ("red", "green", "blue"):
             self.assertIn(f"{color}: connection could not be made", done.stderr)
+
+
+class Json(unittest.TestCase):
+    def test_trees_out_and_back(self):
+        for name in ("json_jansson", "json_cjson"):
+            with self.subTest(name), Mock() as mock:
+                done = run(name, mock.url)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertEqual(done.stdout, "text 0: 8 numbers\ntext 1: 8 numbers\n")
+
+    def test_an_answer_that_is_no_json(self):
+        for name in ("json_jansson", "json_cjson"):
+            with self.subTest(name), no_json() as url:
+                done = run(name, url)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, rf"^2:[34]: .*\n{name}: not valid JSON\n$")
+
+
+class NoJson(http.server.BaseHTTPRequestHandler):
+    """Its every answer is wrong in its second line."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"data":\n[1 2]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def no_json():
+    with http.server.HTTPServer(("127.0.0.1", 0), NoJson) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 class Readme(unittest.TestCase):

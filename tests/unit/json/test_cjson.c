@@ -255,7 +255,15 @@ static void reads_a_responses_body(void **unused)
     weir_response_free(response);
 }
 
-/* ---- depth ---- */
+/* ---- size and depth ---- */
+
+/* It is refused by its length, before it is read. */
+static void refuses_a_text_over_the_maximum(void **unused)
+{
+    (void)unused;
+    expect_refusal("[]", WEIR_JSON_MAX_TEXT + 1, 1, 1, "text over the maximum length");
+    expect_refusal("[]", SIZE_MAX, 1, 1, "text over the maximum length");
+}
 
 static void refuses_deep_text_and_trees(void **unused)
 {
@@ -361,6 +369,7 @@ int main(void)
         cmocka_unit_test(refuses_nul),
         cmocka_unit_test(bad_arguments),
         cmocka_unit_test(reads_a_responses_body),
+        cmocka_unit_test(refuses_a_text_over_the_maximum),
         cmocka_unit_test(refuses_deep_text_and_trees),
         cmocka_unit_test(the_deepest_text_fits_a_tasks_stack),
         cmocka_unit_test(our_memory_runs_out),
