@@ -14,6 +14,7 @@
 #include <weir/hedge.h>
 #include <weir/http.h>
 #include <weir/limiter.h>
+#include <weir/log.h>
 #include <weir/retry.h>
 #include <weir/task.h>
 #include <weir/transport.h>
@@ -44,6 +45,7 @@ struct weir_client_opts {
     const struct weir_transport *transport;  /* copied; NULL: libcurl */
     const struct weir_breaker_opts *breaker; /* breaker.h; NULL: no circuit breaker */
     const struct weir_hedge_opts *hedge;     /* hedge.h; NULL: no attempt is sent twice at a time */
+    const struct weir_log_opts *log;         /* log.h; NULL: it says nothing */
 };
 #define WEIR_CLIENT_OPTS(...)                                                                      \
     (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})

@@ -52,7 +52,7 @@ WEIR_API int weir_response_add_header(weir_response *response, const char *name,
 WEIR_API int weir_response_append(weir_response *response, const void *data, size_t len);
 
 /* Says what is known of an attempt that failed; text is copied and cut at 255 bytes, control
- * characters are replaced by '?'. */
+ * characters are replaced by '?', and keys, passwords and their like (log.h) by "***". */
 WEIR_API void weir_response_set_failure(weir_response *response, enum weir_sent sent,
                                         const char *text);
 

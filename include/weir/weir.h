@@ -13,7 +13,9 @@
 #include <weir/io.h>
 #include <weir/jsonl.h>
 #include <weir/limiter.h>
+#include <weir/log.h>
 #include <weir/map.h>
+#include <weir/metrics.h>
 #include <weir/offload.h>
 #include <weir/retry.h>
 #include <weir/shared.h>

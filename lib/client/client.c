@@ -98,7 +98,9 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         opts->attempt_timeout_ms > 0 ? opts->attempt_timeout_ms : attempt_timeout_ms;
     uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
     client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
-    int rc = set_retry(client, opts->retry);
+    int rc = weir__observer_init(&client->observer, opts->log);
+    if (rc == 0)
+        rc = set_retry(client, opts->retry);
     if (rc == 0)
         rc = weir__base_init(&client->base, opts->base_url);
     if (rc == 0)

@@ -7,6 +7,7 @@
 #include "admission/admission.h"
 #include "client/circuit.h"
 #include "client/hedge.h"
+#include "client/observe.h"
 #include "http/url.h"
 
 struct weir_client {
@@ -22,6 +23,7 @@ struct weir_client {
     int64_t timeout_ms, attempt_timeout_ms;
     size_t max_body;
     size_t calls; /* under way */
+    struct weir__observer observer;
 };
 
 /* A request made ready to be sent: what the transport gets, and what it is made of. */

@@ -114,8 +114,11 @@ static void tell(struct call *call, const struct weir__told *told)
     at->server_wait_ms = response->server_wait_ms;
     at->verdict = weir__verdict_of(told->verdict);
     at->cause = told->cause;
+    at->response = response;
     weir__retry_ended(at, weir__now_ns(call->client->rt));
     record_result(call);
+    weir__observe_attempt_end(&call->client->observer, &call->prepared.exchange, at,
+                              at->started_ns + at->elapsed_ns - call->stay.admitted_ns);
 }
 
 /* What the answer says it has cost in tokens; -1: it does not say, or no limit counts them. */
@@ -137,6 +140,7 @@ static int attempt(struct call *call)
     weir__response_reset(response);
     call->prepared.exchange.attempt = response->attempts = call->at.number;
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
+    weir__observe_attempt_begin(&call->client->observer, &call->prepared.exchange);
     int rc = transport->perform(transport->self, &call->prepared.exchange, response);
     rc = classify(response, rc, &told);
     tell(call, &told);
@@ -397,6 +401,8 @@ static int run(struct call *call)
         record_why(call, why, wait_ns);
         if (!weir_why_again(why))
             return end(call, why);
+        weir__observe_retry(&call->client->observer, &call->prepared.exchange, &call->at, why,
+                            wait_ns);
         rc = sleep_and_admit(call, wait_ns);
         if (rc < 0) {
             weir__retry_undo(&call->client->retry, &call->at);
@@ -457,7 +463,9 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     call.at = (struct weir_attempt){.server_wait_ms = -1, .response = *out};
     call.stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
     client->calls++;
+    weir__observe_begin(&client->observer);
     int rc = run_request(&call, request);
+    weir__observe_end(&client->observer, &call.prepared.exchange, &call.at, call.record.why, rc);
     weir__prepared_free(&call.prepared);
     client->calls--;
     return rc;

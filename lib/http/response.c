@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "http/header.h"
+#include "http/redact.h"
 
 weir_response *weir__response_new(size_t max_body)
 {
@@ -90,13 +91,11 @@ int weir_response_append(weir_response *response, const void *data, size_t len)
 
 void weir_response_set_failure(weir_response *response, enum weir_sent sent, const char *text)
 {
-    size_t len = strnlen(text, sizeof response->error_text - 1);
     response->sent = sent;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        response->error_text[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
-    response->error_text[len] = '\0';
+    /* By way of a buffer, since the text may be the response's own. */
+    char safe[sizeof response->error_text];
+    size_t len = weir__redact(safe, sizeof safe, text, strlen(text));
+    memcpy(response->error_text, safe, len + 1);
 }
 
 /* ---- reading ---- */

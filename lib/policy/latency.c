@@ -7,7 +7,7 @@ enum {
 };
 
 /* The bits behind the first one pick the part of the doubling. */
-static unsigned bucket_of(int64_t took_ns)
+unsigned weir__latency_bucket(int64_t took_ns)
 {
     if (took_ns < (int64_t)1 << WEIR__LATENCY_LEAST_BIT)
         return 0;
@@ -17,7 +17,7 @@ static unsigned bucket_of(int64_t took_ns)
     return bucket < WEIR__LATENCY_BUCKETS ? bucket : WEIR__LATENCY_BUCKETS - 1;
 }
 
-static int64_t upper_ns(unsigned bucket)
+int64_t weir__latency_upper_ns(unsigned bucket)
 {
     unsigned bit = bucket / WEIR__LATENCY_PARTS + WEIR__LATENCY_LEAST_BIT;
     int64_t part = bucket % WEIR__LATENCY_PARTS;
@@ -35,7 +35,7 @@ static void fade(struct weir__latency *latency)
 
 void weir__latency_add(struct weir__latency *latency, int64_t took_ns)
 {
-    latency->weights[bucket_of(took_ns)] += ONE;
+    latency->weights[weir__latency_bucket(took_ns)] += ONE;
     latency->weight += ONE;
     if (latency->known < KNOWN_MAX)
         latency->known++;
@@ -56,5 +56,5 @@ int64_t weir__latency_quantile_ns(const struct weir__latency *latency, unsigned 
             break;
         bucket++;
     }
-    return upper_ns(bucket);
+    return weir__latency_upper_ns(bucket);
 }

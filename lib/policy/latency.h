@@ -12,6 +12,10 @@ enum {
     WEIR__LATENCY_BUCKETS = 30 * WEIR__LATENCY_PARTS, /* ... and beyond 4.8 hours, too */
 };
 
+/* The bucket of a time, and the longest time in a bucket. */
+unsigned weir__latency_bucket(int64_t took_ns);
+int64_t weir__latency_upper_ns(unsigned bucket);
+
 /* Begin with all zero. */
 struct weir__latency {
     uint32_t weights[WEIR__LATENCY_BUCKETS];

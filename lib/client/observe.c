@@ -1,0 +1,265 @@
+#include "client/observe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/opts.h"
+#include "http/redact.h"
+#include "http/response.h"
+
+enum { URL_TEXT_MAX = 512 }; /* of a line, so that there is room for what became of it */
+
+int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts)
+{
+    struct weir_log_opts *log = &observer->log;
+    int rc = weir__opts_copy(log, sizeof *log, opts);
+    if (rc == 0 && (log->reserved != 0 || log->level > WEIR_LOG_TRACE))
+        rc = WEIR_EINVAL;
+    if (log->level == 0)
+        log->level = WEIR_LOG_WARN;
+    if (rc < 0) /* such a client does not live long */
+        *log = (struct weir_log_opts){.fn = NULL};
+    return rc;
+}
+
+const char *weir_log_level_name(enum weir_log_level level)
+{
+    static const char *const names[] = {"?", "error", "warn", "info", "debug", "trace"};
+    return level > 0 && level <= WEIR_LOG_TRACE ? names[level] : names[0];
+}
+
+/* ---- lines ---- */
+
+static inline bool wants(const struct weir__observer *observer, enum weir_log_level level)
+{
+    return observer->log.fn != NULL && level <= observer->log.level;
+}
+
+struct line {
+    size_t len;
+    char text[WEIR_LOG_TEXT_MAX];
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+{
+    size_t room = sizeof line->text - line->len;
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line->text + line->len, room, format, args);
+    va_end(args);
+    if (len > 0)
+        line->len += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+static void add_safely(struct line *line, const char *text, size_t len, size_t most)
+{
+    size_t room = sizeof line->text - line->len;
+    line->len += weir__redact(line->text + line->len, room < most ? room : most, text, len);
+}
+
+static void begin(struct line *line, const struct weir_exchange *exchange)
+{
+    const char *url = exchange->url != NULL ? exchange->url : "(no URL)";
+    line->len = 0;
+    add(line, "%s ", exchange->method != NULL ? exchange->method : "?");
+    add_safely(line, url, strlen(url), URL_TEXT_MAX);
+}
+
+/* What came of an attempt: "503", or "connection lost ...: Recv failure". */
+static void add_result(struct line *line, const struct weir_attempt *at)
+{
+    const char *code = weir_strerror(at->rc), *text = weir_response_error_text(at->response);
+    if (at->rc == 0)
+        add(line, "%d", at->status);
+    else if (text[0] == '\0' || strcmp(code, text) == 0)
+        add(line, "%s", code);
+    else
+        add(line, "%s (%s)", code, text);
+    if (at->rc == 0 && at->cause != NULL)
+        add(line, " (%s)", at->cause);
+}
+
+static void say(const struct weir__observer *observer, enum weir_log_level level,
+                const struct line *line)
+{
+    observer->log.fn(level, line->text, observer->log.arg);
+}
+
+static void say_header(const struct weir__observer *observer, char direction, const char *text,
+                       size_t len)
+{
+    struct line line = {.len = 0};
+    add(&line, "%c ", direction);
+    add_safely(&line, text, len, sizeof line.text);
+    say(observer, WEIR_LOG_TRACE, &line);
+}
+
+static void say_answer_headers(const struct weir__observer *observer, const weir_response *response)
+{
+    const char *line = response->head.data;
+    const char *end = line != NULL ? line + response->head.len : NULL;
+    while (line < end) {
+        const char *stop = memchr(line, '\r', (size_t)(end - line));
+        stop = stop != NULL ? stop : end;
+        say_header(observer, '<', line, (size_t)(stop - line));
+        line = stop + 2;
+    }
+}
+
+static long long ms_of(int64_t time_ns)
+{
+    return (long long)(time_ns / WEIR__NS_PER_MS);
+}
+
+/* ---- attempts ---- */
+
+static uint64_t *counter(struct weir_outcome_counts *counts, enum weir_outcome outcome)
+{
+    switch (outcome) {
+    case WEIR_OUTCOME_OK:
+        return &counts->ok;
+    case WEIR_OUTCOME_CLIENT_ERROR:
+        return &counts->client_error;
+    case WEIR_OUTCOME_THROTTLED:
+        return &counts->throttled;
+    case WEIR_OUTCOME_SERVER_ERROR:
+        return &counts->server_error;
+    case WEIR_OUTCOME_FAILED:
+        break;
+    }
+    return &counts->failed;
+}
+
+static __attribute__((noinline)) void trace_request(const struct weir__observer *observer,
+                                                    const struct weir_exchange *exchange)
+{
+    struct line line;
+    begin(&line, exchange);
+    add(&line, " attempt %u begins, body of %zu bytes", exchange->attempt, exchange->body_len);
+    say(observer, WEIR_LOG_TRACE, &line);
+    for (const char *const *header = exchange->headers; *header != NULL; header++)
+        say_header(observer, '>', *header, strlen(*header));
+}
+
+void weir__observe_attempt_begin(struct weir__observer *observer,
+                                 const struct weir_exchange *exchange)
+{
+    observer->counts.attempts++;
+    if (wants(observer, WEIR_LOG_TRACE))
+        trace_request(observer, exchange);
+}
+
+static void count_attempt(struct weir__observer *observer, const struct weir_exchange *exchange,
+                          const struct weir_attempt *at, int64_t took_ns)
+{
+    struct weir_client_stats *counts = &observer->counts;
+    if (at->sent != WEIR_SENT_NEVER)
+        counts->bytes_sent += exchange->body_len;
+    counts->bytes_received += at->response->body.len;
+    if (at->rc == WEIR_ECANCELED) {
+        counts->attempts_ended.canceled++;
+        return;
+    }
+    ++*counter(&counts->attempts_ended, at->outcome);
+    weir__histogram_add(&observer->latency, took_ns);
+}
+
+static __attribute__((noinline)) void say_attempt(const struct weir__observer *observer,
+                                                  const struct weir_exchange *exchange,
+                                                  const struct weir_attempt *at, int64_t took_ns)
+{
+    struct line line;
+    begin(&line, exchange);
+    add(&line, " attempt %u: ", at->number);
+    add_result(&line, at);
+    add(&line, ", took %lld ms", ms_of(took_ns));
+    say(observer, WEIR_LOG_DEBUG, &line);
+    if (wants(observer, WEIR_LOG_TRACE))
+        say_answer_headers(observer, at->response);
+}
+
+void weir__observe_attempt_end(struct weir__observer *observer,
+                               const struct weir_exchange *exchange, const struct weir_attempt *at,
+                               int64_t took_ns)
+{
+    count_attempt(observer, exchange, at, took_ns);
+    if (observer->log.attempt != NULL)
+        observer->log.attempt(at, observer->log.arg);
+    if (wants(observer, WEIR_LOG_DEBUG))
+        say_attempt(observer, exchange, at, took_ns);
+}
+
+static __attribute__((noinline)) void say_retry(const struct weir__observer *observer,
+                                                const struct weir_exchange *exchange,
+                                                const struct weir_attempt *at, enum weir_why why,
+                                                int64_t wait_ns)
+{
+    struct line line;
+    begin(&line, exchange);
+    add(&line, " attempt %u: ", at->number);
+    add_result(&line, at);
+    add(&line, "; %s, after %lld ms", weir_why_text(why), ms_of(wait_ns));
+    if (at->server_wait_ms >= 0)
+        add(&line, " (the server asks for %lld)", (long long)at->server_wait_ms);
+    say(observer, WEIR_LOG_WARN, &line);
+}
+
+void weir__observe_retry(struct weir__observer *observer, const struct weir_exchange *exchange,
+                         const struct weir_attempt *at, enum weir_why why, int64_t wait_ns)
+{
+    if (wants(observer, WEIR_LOG_WARN))
+        say_retry(observer, exchange, at, why, wait_ns);
+}
+
+/* ---- calls ---- */
+
+void weir__observe_begin(struct weir__observer *observer)
+{
+    observer->counts.requests++;
+}
+
+/* Counts it, and says how loudly it is told. */
+static enum weir_log_level count_end(struct weir_client_stats *counts,
+                                     const struct weir_attempt *at, int rc)
+{
+    if (rc == WEIR_ECANCELED || rc == WEIR_ETIMEDOUT) {
+        counts->requests_ended.canceled++;
+        return WEIR_LOG_WARN;
+    }
+    if (rc < 0 && at->number == 0) {
+        counts->requests_refused++;
+        return WEIR_LOG_WARN;
+    }
+    enum weir_outcome outcome = rc < 0 ? WEIR_OUTCOME_FAILED : at->outcome;
+    ++*counter(&counts->requests_ended, outcome);
+    bool answered = outcome == WEIR_OUTCOME_OK || outcome == WEIR_OUTCOME_CLIENT_ERROR;
+    return answered ? WEIR_LOG_INFO : WEIR_LOG_ERROR;
+}
+
+static __attribute__((noinline)) void say_end(const struct weir__observer *observer,
+                                              enum weir_log_level level,
+                                              const struct weir_exchange *exchange,
+                                              const struct weir_attempt *at, enum weir_why why,
+                                              int rc)
+{
+    struct weir_attempt last = *at;
+    struct line line;
+    last.rc = rc;
+    begin(&line, exchange);
+    add(&line, ": ");
+    add_result(&line, &last);
+    add(&line, "; attempts: %u, in %lld ms", at->number, ms_of(at->elapsed_ns));
+    if (at->number > 0)
+        add(&line, "; %s", weir_why_text(why));
+    say(observer, level, &line);
+}
+
+void weir__observe_end(struct weir__observer *observer, const struct weir_exchange *exchange,
+                       const struct weir_attempt *at, enum weir_why why, int rc)
+{
+    enum weir_log_level level = count_end(&observer->counts, at, rc);
+    if (wants(observer, level))
+        say_end(observer, level, exchange, at, why, rc);
+}
