@@ -30,6 +30,7 @@ static void keep_attempt(const struct weir_attempt *attempt, void *arg)
     check(arg == &said);
     said.attempts++;
     said.last = *attempt;
+    check_int(weir_response_status(attempt->response), attempt->status);
 }
 
 #define LOG(...) .log = WEIR_LOG_OPTS(.fn = keep, .arg = &said, __VA_ARGS__)

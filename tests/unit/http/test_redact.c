@@ -60,6 +60,7 @@ static void names(void **unused)
                                        "passenger",
                                        "-",
                                        "Host",
+                                       "x2key",
                                        "tokens",
                                        "KEYS"};
     for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++) {
