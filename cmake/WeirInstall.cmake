@@ -1,4 +1,4 @@
-# Headers, libraries, the program, the CMake package (components: cjson) and pkg-config files.
+# Headers, libraries, the program (manual pages: WeirMan.cmake), the CMake package (components: cjson) and pkg-config files.
 include(CMakePackageConfigHelpers)
 
 set(weir_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/weir")

@@ -114,7 +114,6 @@ static void tell(struct call *call, const struct weir__told *told)
     at->server_wait_ms = response->server_wait_ms;
     at->verdict = weir__verdict_of(told->verdict);
     at->cause = told->cause;
-    at->response = response;
     weir__retry_ended(at, weir__now_ns(call->client->rt));
     record_result(call);
     weir__observe_attempt_end(&call->client->observer, &call->prepared.exchange, at,

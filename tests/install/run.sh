@@ -34,6 +34,8 @@ export PKG_CONFIG_PATH="$libdir/pkgconfig" LD_LIBRARY_PATH="$libdir"
 # The name that programs are bound to at run time, and the one version that all parts state.
 quietly sh -c "readelf -d '$work/consumer-pc' | grep -q 'NEEDED.*libweir[.]so[.]0[.]1\]'"
 quietly test -r "$prefix/share/weir/weir-gdb.py"
+quietly test -r "$prefix/share/man/man1/weir.1"
+quietly grep -q 'man3/weir_client.3' "$prefix/share/man/man3/weir_client_new.3"
 version=$(pkg-config --modversion weir)
 quietly sh -c "LD_LIBRARY_PATH= '$prefix/bin/weir' --version | grep -qF '$version'"
 echo "install: consumers by find_package (shared, static, cJSON) and pkg-config work, $version"
