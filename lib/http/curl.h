@@ -1,4 +1,4 @@
-/* The libcurl transport: one multi handle, driven by the runtime's libev loop.
+/* The libcurl transport: a few multi handles (curl_shard.h), driven by the runtime's libev loop.
  *
  * libcurl runs on the thread's own stack only (it goes deep), its callbacks only record, and no
  * task is resumed nor any curl_multi function called inside of one. All admission is ours: what is

@@ -124,12 +124,13 @@ static void set_once(struct weir__curl_handle *handle)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
-struct weir__curl_handle *weir__curl_handle_new(void)
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share)
 {
     struct weir__curl_handle *handle = weir__zalloc(sizeof *handle);
     if (handle == NULL)
         return NULL;
     weir__list_init(&handle->node);
+    weir__list_init(&handle->at_host);
     handle->easy = curl_easy_init();
     handle->url = curl_url();
     if (handle->easy == NULL || handle->url == NULL) {
@@ -137,6 +138,7 @@ struct weir__curl_handle *weir__curl_handle_new(void)
         return NULL;
     }
     set_once(handle);
+    curl_easy_setopt(handle->easy, CURLOPT_SHARE, share);
     return handle;
 }
 

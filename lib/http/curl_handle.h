@@ -7,8 +7,12 @@
 #include "base/list.h"
 #include "http/response.h"
 
+struct weir__shard;
+
 struct weir__curl_handle {
-    struct weir__list node; /* in the pool while idle */
+    struct weir__list node;    /* in its shard's running or in the pool of idle ones */
+    struct weir__list at_host; /* while idle, with the host that it last sent to */
+    struct weir__shard *shard; /* for good: there is the connection that it used last */
     CURL *easy;
     CURLU *url;
     struct curl_slist *headers;
@@ -28,7 +32,8 @@ struct weir__curl_handle {
     char error_text[CURL_ERROR_SIZE];
 };
 
-struct weir__curl_handle *weir__curl_handle_new(void);
+/* What it looks up and its TLS sessions go to and come from the share. NULL: memory is out. */
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share);
 void weir__curl_handle_free(struct weir__curl_handle *handle);
 
 /* Prepares the handle for the exchange. 0, WEIR_EURL, WEIR_ENOMEM. */

@@ -1,11 +1,11 @@
-/* The yardstick of cpu.py: what POSTs cost in a bare loop of libcurl and libev that neither reads
- * nor writes JSON, limits nothing and retries nothing, but does what a good one does: handles, URL
- * and header list are reused, and libcurl keeps as many connections as there are requests in
- * flight.
+/* What cpu.py measures from outside, beside `weir run`: the same POSTs
  *
- *     bench_cpu URL REQUESTS CONNECTIONS BODY
+ *     bench_cpu bare URL REQUESTS CONNECTIONS BODY      by a bare loop of libcurl and libev
+ *     bench_cpu client URL REQUESTS CONNECTIONS BODY    by a weir_client, a task per connection
  *
- * prints the requests and what the answers held. cpu.py measures from outside, weir alike. */
+ * The bare loop is the yardstick: it limits nothing and retries nothing, but does what a good one
+ * does. Handles, URL and header list are reused, and libcurl keeps as many connections as there are
+ * requests in flight. Both print the requests and what the answers held. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,13 @@
 
 #include <curl/curl.h>
 #include <ev.h>
+#include <weir/client.h>
 
 enum { CONNECTIONS_MAX = 4096 };
+
+#define CONTENT_TYPE "Content-Type: application/json"
+
+/* ---- the bare loop ---- */
 
 struct loop {
     struct ev_loop *ev;
@@ -144,10 +149,13 @@ static bool loop_init(struct loop *loop, unsigned long connections)
 }
 
 /* Everything stays until the process ends. */
-static bool run(struct loop *loop, const char *address, unsigned long connections, const char *body)
+static bool run_bare(const char *address, unsigned long requests, unsigned long connections,
+                     const char *body)
 {
+    static struct loop all, *loop = &all;
     CURLU *url = curl_url();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    struct curl_slist *headers = curl_slist_append(NULL, CONTENT_TYPE);
+    loop->to_start = requests;
     if (!loop_init(loop, connections) || url == NULL || headers == NULL ||
         curl_url_set(url, CURLUPART_URL, address, 0) != CURLUE_OK)
         return false;
@@ -158,8 +166,67 @@ static bool run(struct loop *loop, const char *address, unsigned long connection
         curl_multi_add_handle(loop->multi, easy);
     }
     ev_run(loop->ev, 0);
-    return true;
+    printf("%lu requests, %lu failed, %llu bytes\n", loop->done, loop->failed, loop->bytes);
+    return loop->done == requests && loop->failed == 0;
 }
+
+/* ---- the library's client ---- */
+
+struct job {
+    const char *url, *body;
+    unsigned long connections;
+    weir_client *client;
+    unsigned long to_start, done, failed;
+    unsigned long long bytes;
+};
+
+static int send_some(void *arg)
+{
+    struct job *job = arg;
+    while (job->to_start > 0) {
+        weir_response *response;
+        job->to_start--;
+        int rc =
+            weir_request(job->client, WEIR_REQUEST(.url = job->url, .body = job->body), &response);
+        job->done++;
+        job->failed += rc < 0 || weir_response_status(response) != 200;
+        job->bytes += rc == 0 ? weir_response_body_len(response) : 0;
+        weir_response_free(response);
+    }
+    return 0;
+}
+
+static int send_all(void *arg)
+{
+    static const char *const headers[] = {CONTENT_TYPE, NULL};
+    struct job *job = arg;
+    weir_group *group = NULL;
+    int rc = weir_client_new(&job->client,
+                             WEIR_CLIENT_OPTS(.headers = headers, .concurrency = job->connections));
+    if (rc == 0)
+        rc = weir_group_new(&group, NULL);
+    for (unsigned long i = 0; rc == 0 && i < job->connections; i++)
+        rc = weir_spawn(group, send_some, job) != NULL ? 0 : WEIR_ENOMEM;
+    if (rc == 0)
+        rc = weir_gather(group);
+    weir_group_free(group);
+    weir_client_free(job->client);
+    return rc;
+}
+
+static bool run_client(const char *address, unsigned long requests, unsigned long connections,
+                       const char *body)
+{
+    struct job job = {.url = address,
+                      .body = body,
+                      .connections = connections,
+                      .to_start = requests};
+    int rc = weir_run(send_all, &job, NULL);
+    printf("%lu requests, %lu failed, %llu bytes\n", job.done, job.failed, job.bytes);
+    return rc == 0 && job.done == requests && job.failed == 0;
+}
+
+/* ---- */
 
 static unsigned long number(const char *text)
 {
@@ -170,15 +237,16 @@ static unsigned long number(const char *text)
 
 int main(int argc, char **argv)
 {
-    unsigned long requests = argc == 5 ? number(argv[2]) : 0;
-    unsigned long connections = argc == 5 ? number(argv[3]) : 0;
-    if (requests == 0 || connections == 0 || connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "usage: bench_cpu URL REQUESTS CONNECTIONS BODY (see cpu.py)\n");
+    unsigned long requests = argc == 6 ? number(argv[3]) : 0;
+    unsigned long connections = argc == 6 ? number(argv[4]) : 0;
+    bool bare = argc == 6 && strcmp(argv[1], "bare") == 0;
+    bool known = bare || (argc == 6 && strcmp(argv[1], "client") == 0);
+    if (!known || requests == 0 || connections == 0 || connections > CONNECTIONS_MAX) {
+        fprintf(stderr,
+                "usage: bench_cpu bare|client URL REQUESTS CONNECTIONS BODY (see cpu.py)\n");
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    struct loop loop = {.to_start = requests};
-    bool ok = run(&loop, argv[1], connections, argv[4]);
-    printf("%lu requests, %lu failed, %llu bytes\n", loop.done, loop.failed, loop.bytes);
-    return ok && loop.done == requests && loop.failed == 0 ? 0 : 1;
+    bool ok = (bare ? run_bare : run_client)(argv[2], requests, connections, argv[5]);
+    return ok ? 0 : 1;
 }
