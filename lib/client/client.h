@@ -32,7 +32,7 @@ struct weir__prepared {
 };
 
 /* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENOMEM. Borrows from client and request. */
-int weir__prepare(const weir_client *client, const struct weir_request *request,
+int weir__prepare(weir_client *client, const struct weir_request *request,
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);
 

@@ -116,12 +116,13 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
     weir__ca_set(easy);
-    if (proxy_is_named())
+    if (proxy_is_named()) {
         set_no_proxy(easy);
-    else
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }
 
 struct weir__curl_handle *weir__curl_handle_new(CURLSH *share)
@@ -198,21 +199,24 @@ static bool add_header(struct curl_slist **list, const char *line)
     return ok;
 }
 
-/* Headers that libcurl would add by itself and shall not, in its way of saying so. */
-struct unwanted {
-    const char *line[3]; /* NULL at the end */
+/* What goes behind the exchange's headers: those that libcurl would add by itself and shall not, in
+ * its way of saying so, and the User-Agent (by its own option it costs twice as much). */
+struct added {
+    const char *line[4]; /* NULL at the end */
 };
 
-static struct unwanted unwanted_for(const struct weir_exchange *exchange)
+static struct added added_for(const struct weir_exchange *exchange)
 {
-    struct unwanted unwanted = {{NULL}};
+    struct added added = {{NULL}};
     size_t n = 0;
     if (exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:"))
-        unwanted.line[n++] = "Expect:";
+        added.line[n++] = "Expect:";
     /* It takes every body for a form. */
     if (exchange->body != NULL && !weir__headers_have(exchange->headers, "Content-Type:"))
-        unwanted.line[n++] = "Content-Type:";
-    return unwanted;
+        added.line[n++] = "Content-Type:";
+    if (!weir__headers_have(exchange->headers, "User-Agent:"))
+        added.line[n++] = "User-Agent: weir";
+    return added;
 }
 
 /* Moves *list past entries that are the lines, one by one; *same becomes false when one is not. */
@@ -225,24 +229,24 @@ static void pass_lines(const struct curl_slist **list, const char *const *lines,
 }
 
 static bool same_headers(const struct curl_slist *list, const char *const *lines,
-                         const struct unwanted *unwanted)
+                         const struct added *added)
 {
     bool same = true;
     pass_lines(&list, lines, &same);
-    pass_lines(&list, unwanted->line, &same);
+    pass_lines(&list, added->line, &same);
     return same && list == NULL;
 }
 
 static int set_headers(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
 {
-    const struct unwanted unwanted = unwanted_for(exchange);
-    if (same_headers(handle->headers, exchange->headers, &unwanted))
+    const struct added added = added_for(exchange);
+    if (same_headers(handle->headers, exchange->headers, &added))
         return 0;
     struct curl_slist *list = NULL;
     bool ok = true;
     for (const char *const *line = exchange->headers; ok && *line != NULL; line++)
         ok = add_header(&list, *line);
-    for (const char *const *line = unwanted.line; ok && *line != NULL; line++)
+    for (const char *const *line = added.line; ok && *line != NULL; line++)
         ok = append(&list, *line);
     if (!ok || curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
         curl_slist_free_all(list);

@@ -1,6 +1,6 @@
-/* Which servers have been reached of late, and over which handles. libcurl starts a thread for each look-up of a name it
- * does not know, so 200 requests to a new host start 200 threads: the first one goes ahead and the
- * others wait until its connection stands. */
+/* Which servers have been reached of late, and over which handles. libcurl starts a thread for each
+ * look-up of a name it does not know, so 200 requests to a new host start 200 threads: the first
+ * one goes ahead and the others wait until its connection stands. */
 #ifndef WEIR_HTTP_HOST_H
 #define WEIR_HTTP_HOST_H
 
