@@ -24,7 +24,8 @@ struct weir__shards {
     struct weir__list sockets, spare_sockets;
     size_t count, count_max, room; /* shards; handles in each of them */
     size_t handles;                /* in all, running or idle */
-    double swept;                  /* when shards were last looked through, in libev's time */
+    double kept_s;   /* a shard without a transfer for so long is closed, with its connections */
+    double sweep_at; /* when to look for those next, in libev's time */
 };
 
 /* For up to max_parallel transfers at a time without reconnecting (more work, at a cost). False:
