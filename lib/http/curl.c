@@ -2,22 +2,28 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/curl_shard.h"
 #include "loop/loop.h"
 
+/* What a wait for a transfer returns when it was not for a time. */
+enum { AWAKE = 1 };
+
 enum transfer_state { TRANSFER_QUEUED, TRANSFER_RUNNING, TRANSFER_ABORTING, TRANSFER_DONE };
 
-/* One perform call; lives on the stack of its task. */
+/* One perform call, on the stack of its task, or what an answer that is read while it comes begins
+ * with. */
 struct transfer {
-    struct weir__list node; /* in queued, a host's waiting or aborting */
+    struct weir__list node; /* in queued, a host's waiting, aborting or resuming */
     struct driver *driver;
     struct weir__wait wait;
     struct weir__curl_handle *handle;
     struct weir__host *host; /* where it goes, once started; NULL: the table is full */
     bool probing;            /* it is its host's probe */
+    int (*content)(void *transfer, const char *data, size_t len); /* as the handle's */
     const struct weir_exchange *exchange;
     weir_response *response;
     enum transfer_state state;
@@ -28,7 +34,7 @@ struct driver {
     struct weir__rt *rt;
     struct weir__shards shards;
     struct weir__deferred work;
-    struct weir__list queued, aborting;
+    struct weir__list queued, aborting, resuming;
     struct weir__hosts hosts;
 };
 
@@ -39,7 +45,7 @@ static void end(struct transfer *transfer, int rc)
     weir__list_remove(&transfer->node);
     transfer->state = TRANSFER_DONE;
     transfer->rc = rc;
-    weir__wake(&transfer->wait, 0); /* already awake if it was cancelled in this turn */
+    weir__wake(&transfer->wait, AWAKE); /* already awake if it was cancelled in this turn */
 }
 
 /* Those who wait for the probe of a host go on: the first of them as the next probe, if need be. */
@@ -127,6 +133,7 @@ static void start(struct driver *driver, struct transfer *transfer)
     int rc = WEIR_ENOMEM;
     if (handle != NULL) {
         handle->owner = transfer;
+        handle->content = transfer->content;
         handle->connected = transfer->probing ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
@@ -153,6 +160,8 @@ static void work(struct weir__deferred *deferred)
     struct weir__list *node;
     while ((node = weir__list_pop(&driver->aborting)) != NULL)
         abort_transfer(WEIR__CONTAINER(node, struct transfer, node));
+    while ((node = weir__list_pop(&driver->resuming)) != NULL)
+        weir__shards_resume(WEIR__CONTAINER(node, struct transfer, node)->handle);
     while ((node = weir__list_pop(&driver->queued)) != NULL)
         start(driver, WEIR__CONTAINER(node, struct transfer, node));
     weir__shards_run(&driver->shards);
@@ -195,6 +204,178 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     return transfer.rc;
 }
 
+/* ---- answers that are read while they come ---- */
+
+/* libcurl brings no more at a time. */
+enum { PIECE_MAX = CURL_MAX_WRITE_SIZE };
+
+struct weir__download {
+    struct transfer transfer;
+    struct weir_exchange exchange;
+    struct weir__buf kept;
+    size_t at;           /* bytes of kept that were read */
+    size_t room;         /* for what was not */
+    bool begun;          /* content has come */
+    bool full;           /* libcurl keeps back a piece, and takes no more */
+    weir_response later; /* gets what comes of the transfer once it has begun */
+};
+
+static size_t unread(const struct weir__download *download)
+{
+    return download->kept.len - download->at;
+}
+
+/* Called by libcurl, so it only records. */
+static int on_content(void *transfer, const char *data, size_t len)
+{
+    struct weir__download *download = transfer;
+    struct weir__buf *kept = &download->kept;
+    size_t left = unread(download);
+    if (left > 0 && left + len > download->room) {
+        download->full = true;
+        return WEIR__CONTENT_LATER;
+    }
+    if (download->at > 0 && left > 0)
+        memmove(kept->data, kept->data + download->at, left);
+    kept->len = left;
+    download->at = 0;
+    int rc = weir__buf_add(kept, data, len);
+    if (!download->begun) {
+        download->begun = true;
+        download->transfer.response = &download->later;
+        download->transfer.handle->response = &download->later;
+    }
+    weir__wake(&download->transfer.wait, AWAKE);
+    return rc;
+}
+
+static struct weir__download *download_new(struct driver *driver,
+                                           const struct weir_exchange *exchange, size_t room,
+                                           weir_response *response)
+{
+    struct weir__download *download = weir__zalloc(sizeof *download);
+    if (download == NULL)
+        return NULL;
+    download->exchange = *exchange;
+    download->exchange.timeout_ms = 0; /* its content may take as long as it likes */
+    download->room = room;
+    weir__buf_init(&download->kept, room > PIECE_MAX ? room : PIECE_MAX);
+    download->transfer = (struct transfer){.driver = driver,
+                                           .wait.fired = true, /* nobody waits */
+                                           .content = on_content,
+                                           .exchange = &download->exchange,
+                                           .response = response,
+                                           .state = TRANSFER_QUEUED};
+    weir__list_push(&driver->queued, &download->transfer.node);
+    weir__defer(driver->rt, &driver->work);
+    return download;
+}
+
+static void download_free(struct weir__download *download)
+{
+    weir__buf_free(&download->kept);
+    weir__free(download);
+}
+
+/* Until content comes or the transfer ends: AWAKE; 0 when the time comes first. */
+static int await_content(struct weir__download *download, int64_t when_ns)
+{
+    struct transfer *transfer = &download->transfer;
+    int rc = AWAKE;
+    while (rc == AWAKE && unread(download) == 0 && transfer->state != TRANSFER_DONE) {
+        rc = weir__wait_begin(&transfer->wait);
+        if (rc == 0)
+            rc = weir__park_until(&transfer->wait, NULL, when_ns);
+        else
+            transfer->wait.fired = true;
+    }
+    return rc;
+}
+
+/* The first content did not come: time is up, or the caller is cancelled. */
+static int give_up(struct weir__download *download, int rc)
+{
+    struct transfer *transfer = &download->transfer;
+    leave(transfer->driver, transfer);
+    bool sent = transfer->response->sent != WEIR_SENT_NEVER;
+    if (rc == 0)
+        rc = sent ? WEIR_EATTEMPTTIME : WEIR_ECONNECT;
+    weir__response_reset(transfer->response); /* what has come by then is no answer */
+    weir_response_set_failure(transfer->response, sent ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER,
+                              weir_strerror(rc));
+    download_free(download);
+    return rc;
+}
+
+int weir__curl_open(void *self, const struct weir_exchange *exchange, size_t room,
+                    weir_response *response, struct weir__download **out)
+{
+    struct driver *driver = self;
+    int64_t limit_ns = INT64_MAX;
+    *out = NULL;
+    response->sent = WEIR_SENT_NEVER;
+    if (exchange->timeout_ms > 0)
+        limit_ns = weir__ns_add(weir__now_ns(driver->rt), weir__ms_to_ns(exchange->timeout_ms));
+    struct weir__download *download = download_new(driver, exchange, room, response);
+    if (download == NULL) {
+        weir_response_set_failure(response, WEIR_SENT_NEVER, weir_strerror(WEIR_ENOMEM));
+        return WEIR_ENOMEM;
+    }
+    int rc = await_content(download, limit_ns);
+    if (rc != AWAKE)
+        return give_up(download, rc);
+    if (download->begun) {
+        *out = download;
+        return 0;
+    }
+    rc = download->transfer.rc;
+    download_free(download);
+    return rc;
+}
+
+static void resume(struct weir__download *download)
+{
+    struct transfer *transfer = &download->transfer;
+    if (!download->full || transfer->state != TRANSFER_RUNNING)
+        return;
+    download->full = false;
+    weir__list_push(&transfer->driver->resuming, &transfer->node);
+    weir__defer(transfer->driver->rt, &transfer->driver->work);
+}
+
+int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size, int64_t idle_ns)
+{
+    struct weir__rt *rt = download->transfer.driver->rt;
+    int64_t limit_ns = idle_ns < INT64_MAX ? weir__ns_add(weir__now_ns(rt), idle_ns) : INT64_MAX;
+    int rc = await_content(download, limit_ns);
+    if (rc != AWAKE)
+        return rc < 0 ? rc : WEIR_EIDLE;
+    size_t n = unread(download) < size ? unread(download) : size;
+    if (n == 0)
+        return download->transfer.rc;
+    memcpy(buf, download->kept.data + download->at, n);
+    download->at += n;
+    if (unread(download) <= download->room / 2)
+        resume(download);
+    return (int64_t)n;
+}
+
+const char *weir__curl_failure(const struct weir__download *download)
+{
+    return weir_response_error_text(&download->later);
+}
+
+void weir__curl_close(struct weir__download *download)
+{
+    if (download == NULL)
+        return;
+    if (download->transfer.state != TRANSFER_DONE)
+        leave(download->transfer.driver, &download->transfer);
+    download_free(download);
+}
+
+/* ---- beginning and end ---- */
+
 static void driver_free(void *self)
 {
     struct driver *driver = self;
@@ -226,6 +407,7 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
     weir__list_init(&driver->work.node);
     weir__list_init(&driver->queued);
     weir__list_init(&driver->aborting);
+    weir__list_init(&driver->resuming);
     weir__hosts_init(&driver->hosts);
     if (!weir__shards_init(&driver->shards, ev, max_parallel, on_ended)) {
         driver_free(driver);

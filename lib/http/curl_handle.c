@@ -18,9 +18,29 @@ enum { CONNECT_TIMEOUT_MS = 30000 };
 
 /* ---- callbacks: they only record ---- */
 
+/* The response is complete but for what is to come of the content: it changes no more. */
+static bool hand_on(struct weir__curl_handle *handle)
+{
+    long status = 0;
+    if (handle->handed_on)
+        return true;
+    curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 100 || status >= 400)
+        return false;
+    handle->response->status = (int)status;
+    handle->response->sent = WEIR_SENT_ANSWERED;
+    handle->handed_on = true;
+    return true;
+}
+
 static size_t on_body(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
+    if (handle->content != NULL && hand_on(handle)) {
+        int rc = handle->content(handle->owner, data, unit * n);
+        handle->failure = rc < 0 ? rc : 0;
+        return rc == 0 ? unit * n : rc == WEIR__CONTENT_LATER ? CURL_WRITEFUNC_PAUSE : 0;
+    }
     handle->failure = weir_response_append(handle->response, data, unit * n);
     return handle->failure == 0 ? unit * n : 0;
 }
@@ -29,6 +49,8 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
     size_t len = unit * n;
+    if (handle->handed_on)
+        return len;                                  /* a trailer */
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* 100 Continue may have come before */
         weir__buf_reset(&handle->response->head);
         handle->answered = true;
@@ -296,10 +318,9 @@ static void set_body(struct weir__curl_handle *handle, const struct weir_exchang
 int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
                           weir_response *response)
 {
-    handle->exchange = exchange;
     handle->response = response;
     handle->sendings = 0;
-    handle->answered = handle->whole_head = false;
+    handle->answered = handle->whole_head = handle->handed_on = false;
     handle->failure = 0;
     handle->error_text[0] = '\0';
     int rc = set_url(handle, exchange->url);

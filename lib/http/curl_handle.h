@@ -7,6 +7,8 @@
 #include "base/list.h"
 #include "http/response.h"
 
+enum { WEIR__CONTENT_LATER = 1 };
+
 struct weir__shard;
 
 struct weir__curl_handle {
@@ -23,11 +25,15 @@ struct weir__curl_handle {
     /* What it works on now. */
     void *owner;
     void (*connected)(void *owner); /* called once its connection stands; or NULL */
-    const struct weir_exchange *exchange;
+    /* Takes the content of an answer whose status is below 400, in place of the response; NULL: the
+     * response does. 0, WEIR__CONTENT_LATER: nothing was taken, weir__shards_resume brings it
+     * again; or a code that ends the transfer. */
+    int (*content)(void *owner, const char *data, size_t len);
     weir_response *response;
     unsigned sendings; /* how often libcurl set about sending it */
     bool answered;     /* a status line came ... */
-    bool whole_head;   /* ... and the empty line behind the headers */
+    bool whole_head;   /* ... and the empty line behind the headers ... */
+    bool handed_on;    /* ... and the response is in the hands of who takes the content */
     int failure;       /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };

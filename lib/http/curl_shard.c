@@ -303,14 +303,19 @@ void weir__shards_give(struct weir__curl_handle *handle, struct weir__host *host
         weir__list_insert(host->idle.next, &handle->at_host);
 }
 
+static void has_moved(struct weir__shard *shard)
+{
+    weir__list_remove(&shard->moved);
+    weir__list_push(&shard->shards->moved, &shard->moved);
+}
+
 bool weir__shards_start(struct weir__curl_handle *handle)
 {
     struct weir__shard *shard = handle->shard;
     if (curl_multi_add_handle(shard->multi, handle->easy) != CURLM_OK)
         return false;
     weir__list_push(&shard->running, &handle->node);
-    weir__list_remove(&shard->moved);
-    weir__list_push(&shard->shards->moved, &shard->moved);
+    has_moved(shard);
     shard->used = ev_now(shard->shards->ev);
     return true;
 }
@@ -318,6 +323,20 @@ bool weir__shards_start(struct weir__curl_handle *handle)
 void weir__shards_stop(struct weir__curl_handle *handle)
 {
     leave(handle);
+}
+
+/* libcurl brings what it had kept at once, inside of this call, and does not end the transfer when
+ * that fails. */
+void weir__shards_resume(struct weir__curl_handle *handle)
+{
+    struct weir__shard *shard = handle->shard;
+    CURLcode code = curl_easy_pause(handle->easy, CURLPAUSE_CONT);
+    has_moved(shard);
+    if (code == CURLE_OK)
+        return;
+    int rc = weir__curl_handle_result(handle, code);
+    leave(handle);
+    shard->shards->ended(handle, rc);
 }
 
 void weir__shards_run(struct weir__shards *shards)

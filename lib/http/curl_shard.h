@@ -45,6 +45,9 @@ bool weir__shards_start(struct weir__curl_handle *handle);
 /* Takes it out before its end: its connection is closed. `ended` is not called. */
 void weir__shards_stop(struct weir__curl_handle *handle);
 
+/* Brings the content that was to come later; `ended` may be called. On the thread's own stack. */
+void weir__shards_resume(struct weir__curl_handle *handle);
+
 /* Goes on with what was started. On the thread's own stack. */
 void weir__shards_run(struct weir__shards *shards);
 
