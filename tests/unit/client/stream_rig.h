@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +139,7 @@ static inline int live_acceptor(void *arg)
     return 0;
 }
 
-/* SO_SNDBUF is set so that little is on its way. */
+/* Its connections inherit the options: little is on its way, and that at once. */
 static inline void live_start(struct live *live,
                               int (*serve)(struct live *live, int fd, unsigned n))
 {
@@ -149,6 +150,7 @@ static inline void live_start(struct live *live,
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     live->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setsockopt(live->listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(live->listener, IPPROTO_TCP, TCP_NODELAY, &small, sizeof small);
     check(bind(live->listener, (struct sockaddr *)&address, len) == 0);
     check(listen(live->listener, 1024) == 0);
     getsockname(live->listener, (struct sockaddr *)&address, &len);
