@@ -1,6 +1,7 @@
 /* Streams in numbers and in trouble: slow readers, many at a time, cancelled in every state. */
 #include <malloc.h>
 
+#include "base/mem.h"
 #include "script_server.h"
 #include "stream_rig.h"
 
@@ -274,6 +275,51 @@ static int cancelled_before_it_is_sent(void *arg)
     return live_end(&live, client);
 }
 
+/* ---- without memory ---- */
+
+/* Opens, reads to the end, closes: the events that came, and in *rc how it ended. */
+static int read_all(weir_client *client, int *rc)
+{
+    const struct weir_sse_event *event;
+    weir_stream *stream;
+    int events = 0;
+    *rc = weir_stream_open(client, CHAT, WEIR_STREAM_OPTS(.done = "[DONE]"), &stream);
+    while (*rc == 0 && (*rc = weir_sse_next(stream, &event)) == 1) {
+        events++;
+        *rc = 0;
+    }
+    weir_stream_close(stream);
+    return events;
+}
+
+/* Whatever allocation fails, and all after it: the error is told, and nothing stays behind. */
+static int no_memory_at_any_place(void *arg)
+{
+    struct script_server *server =
+        SCRIPT_SERVER({.answer = LIVE_HEAD "1c\r\ndata: one\n\nid: 1\ndata: two\n\n\r\n"
+                                           "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"});
+    const struct weir_retry_opts *once = WEIR_RETRY_OPTS(.max_attempts = 1);
+    unsigned long k = 0, made;
+    int rc;
+    (void)arg;
+    do {
+        weir_client *client = NULL;
+        check_int(weir_client_new(&client, WEIR_CLIENT_OPTS(.base_url = script_server_url(server),
+                                                            .retry = once)),
+                  0);
+        weir__mem_fail_at(++k);
+        int events = read_all(client, &rc);
+        made = weir__mem_fail_at(0);
+        check(rc == WEIR_ENOMEM || (rc == 0 && events == 2));
+        check_int((int64_t)live_holding(client), 0);
+        check_int(weir_client_free(client), 0);
+    } while (made >= k && k < 1000);
+    check_int(rc, 0);
+    check(k > 10);
+    script_server_stop(server);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +328,7 @@ int main(void)
         REAL_TEST(many_with_slow_readers),
         REAL_TEST(cancelled_in_every_state),
         REAL_TEST(cancelled_before_it_is_sent),
+        REAL_TEST(no_memory_at_any_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
