@@ -164,7 +164,7 @@ static void work(struct weir__deferred *deferred)
         weir__shards_resume(WEIR__CONTAINER(node, struct transfer, node)->handle);
     while ((node = weir__list_pop(&driver->queued)) != NULL)
         start(driver, WEIR__CONTAINER(node, struct transfer, node));
-    weir__shards_run(&driver->shards);
+    weir__shards_run(&driver->shards, weir__now_ns(driver->rt));
 }
 
 /* ---- the transport's face ---- */

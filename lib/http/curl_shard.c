@@ -1,12 +1,14 @@
 #include "http/curl_shard.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* Instructions per request with 512 in flight: 77.2k at 16 to a shard, 77.6k at 32, 79.3k at 64 and
  * 90k in a single multi handle, which takes 30 KB itself (libcurl 7.88). */
 enum { ROOM = 32, SHARDS_MAX = 512 };
 
-static const double kept_s = 60.0, sweep_every_s = 10.0;
+/* A shard is closed, with its idle connections, when so many looks in a row found no transfer. */
+enum { SWEEP_EVERY_S = 10, UNUSED_MAX = 6 };
 
 struct weir__shard {
     struct weir__list node;  /* in shards->list */
@@ -16,7 +18,7 @@ struct weir__shard {
     ev_timer timer;
     struct weir__list running; /* handles */
     size_t handles;            /* of its own, running or idle */
-    double used;               /* when a transfer last began or ended */
+    unsigned unused;           /* looks since a transfer last began or ended */
 };
 
 struct socket {
@@ -42,7 +44,7 @@ static void leave(struct weir__curl_handle *handle)
     struct weir__shard *shard = handle->shard;
     curl_multi_remove_handle(shard->multi, handle->easy);
     weir__list_remove(&handle->node);
-    shard->used = ev_now(shard->shards->ev);
+    shard->unused = 0;
 }
 
 /* After every call into libcurl: messages wait for nobody. */
@@ -236,17 +238,16 @@ static void shard_free(struct weir__shard *shard)
 }
 
 /* Closes those that the load has left. */
-static void sweep(struct weir__shards *shards)
+static void sweep(struct weir__shards *shards, int64_t now_ns)
 {
-    double now = ev_now(shards->ev);
-    if (shards->count < 2 || now < shards->sweep_at)
+    if (now_ns < shards->sweep_at_ns)
         return;
-    shards->sweep_at = now + sweep_every_s;
+    shards->sweep_at_ns = weir__ns_add(now_ns, SWEEP_EVERY_S * WEIR__NS_PER_S);
     struct weir__list *node = shards->list.next;
     while (node != &shards->list && shards->count > 1) {
         struct weir__shard *shard = shard_at(node);
         node = node->next;
-        if (weir__list_empty(&shard->running) && now >= shard->used + shards->kept_s)
+        if (weir__list_empty(&shard->running) && ++shard->unused > UNUSED_MAX)
             shard_free(shard);
     }
 }
@@ -316,7 +317,7 @@ bool weir__shards_start(struct weir__curl_handle *handle)
         return false;
     weir__list_push(&shard->running, &handle->node);
     has_moved(shard);
-    shard->used = ev_now(shard->shards->ev);
+    shard->unused = 0;
     return true;
 }
 
@@ -339,13 +340,13 @@ void weir__shards_resume(struct weir__curl_handle *handle)
     shard->shards->ended(handle, rc);
 }
 
-void weir__shards_run(struct weir__shards *shards)
+void weir__shards_run(struct weir__shards *shards, int64_t now_ns)
 {
     struct weir__list *node;
     /* Each add has asked for a timer of 0 ms: this saves a turn of the loop to serve it. */
     while ((node = weir__list_pop(&shards->moved)) != NULL)
         act(WEIR__CONTAINER(node, struct weir__shard, moved), CURL_SOCKET_TIMEOUT, 0);
-    sweep(shards);
+    sweep(shards, now_ns);
 }
 
 /* ---- beginning and end ---- */
@@ -375,8 +376,6 @@ bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, size_t m
     if (shards->count_max > SHARDS_MAX)
         shards->count_max = SHARDS_MAX;
     shards->room = wanted / shards->count_max + (wanted % shards->count_max > 0);
-    shards->kept_s = kept_s;
-    shards->sweep_at = ev_now(ev) + sweep_every_s;
     shards->share = share_new();
     return shards->share != NULL && shard_new(shards) != NULL;
 }

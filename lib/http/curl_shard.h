@@ -7,10 +7,9 @@
 #ifndef WEIR_HTTP_CURL_SHARD_H
 #define WEIR_HTTP_CURL_SHARD_H
 
-#include <ev.h>
-
 #include "http/curl_handle.h"
 #include "http/host.h"
+#include "loop/loop.h"
 
 struct weir__shards {
     struct ev_loop *ev;
@@ -24,8 +23,7 @@ struct weir__shards {
     struct weir__list sockets, spare_sockets;
     size_t count, count_max, room; /* shards; handles in each of them */
     size_t handles;                /* in all, running or idle */
-    double kept_s;   /* a shard without a transfer for so long is closed, with its connections */
-    double sweep_at; /* when to look for those next, in libev's time */
+    int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */
 };
 
 /* For up to max_parallel transfers at a time without reconnecting (more work, at a cost). False:
@@ -48,7 +46,8 @@ void weir__shards_stop(struct weir__curl_handle *handle);
 /* Brings the content that was to come later; `ended` may be called. On the thread's own stack. */
 void weir__shards_resume(struct weir__curl_handle *handle);
 
-/* Goes on with what was started. On the thread's own stack. */
-void weir__shards_run(struct weir__shards *shards);
+/* Goes on with what was started, and closes shards that have had no transfer for a minute. On the
+ * thread's own stack. */
+void weir__shards_run(struct weir__shards *shards, int64_t now_ns);
 
 #endif
