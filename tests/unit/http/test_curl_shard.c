@@ -1,4 +1,8 @@
 /* Many transfers, spread over several multi handles: connections are reused all the same. */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "curl_rig.h"
 #include "http/curl_shard.h"
@@ -67,6 +71,36 @@ static int two_hosts_keep_their_connections(void *arg)
     check_int(script_server_connections(other), EACH);
     script_server_stop(other);
     return end(own, client);
+}
+
+static atomic_int lookups;
+
+/* In the place of the C library's, for libcurl: each name is this machine. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **result)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(name, "weir.test") == 0) {
+        atomic_fetch_add(&lookups, 1);
+        name = "127.0.0.1";
+    }
+    return real(name, service, hints, result);
+}
+
+static int all_shards_look_a_name_up_once(void *arg)
+{
+    struct script_server *server = SCRIPT_SERVER({.answer = SCRIPT_OK("2", "ok")},
+                                                 {.answer = SCRIPT_OK("2", "ok"), .gather = MANY});
+    weir_client *client = CLIENT(server, .concurrency = MANY);
+    char url[64];
+    (void)arg;
+    snprintf(url, sizeof url, "http://weir.test%s/", strrchr(script_server_url(server), ':'));
+    send_many(client, url, MANY);
+    check(script_server_connections(server) > 100); /* of several shards */
+    check_int(atomic_load(&lookups), 1);
+    return end(server, client);
 }
 
 static int many_are_cancelled_in_all_shards(void *arg)
@@ -194,6 +228,7 @@ int main(void)
         REAL_TEST(connections_of_all_shards_are_reused),
         REAL_TEST(a_trickle_after_a_burst_makes_no_connection),
         REAL_TEST(two_hosts_keep_their_connections),
+        REAL_TEST(all_shards_look_a_name_up_once),
         REAL_TEST(many_are_cancelled_in_all_shards),
         cmocka_unit_test(shards_come_on_demand_and_go_unused),
         cmocka_unit_test(more_than_planned_are_spread),
