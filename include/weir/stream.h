@@ -9,7 +9,7 @@
  * stream is open once the first bytes of a good answer's content are there, so what fails before
  * that is tried again as any other request; what fails later is reported, since what you have read
  * cannot be unread. The stream counts among the client's requests in flight until it ends or is
- * closed.
+ * closed; then its tokens are settled, by the usage that an event told or else by the estimate.
  *
  * A reader that is slower than the server holds the server back: when buffer_bytes are full no more
  * is taken from the connection. */

@@ -404,6 +404,53 @@ static int the_place_is_held_until_the_end(void *arg)
     return live_end(&live, client);
 }
 
+static int serve_usage(struct live *live, int fd, unsigned n)
+{
+    (void)n;
+    int rc = live_say(live, fd, LIVE_HEAD);
+    if (rc == 0)
+        rc = live_chunk(live, fd, "data: {\"choices\":[],\"usage\":null}\n\n");
+    if (rc == 0)
+        rc = live_chunk(live, fd, "data: {\"usage\":{\"total_tokens\":100}}\n\ndata: [DONE]\n\n");
+    return rc == 0 ? live_chunk(live, fd, "") : rc;
+}
+
+static int64_t until_ms(const weir_limiter *limiter, uint64_t tokens)
+{
+    return weir_limiter_time_until_ms(limiter, WEIR_WANT(.tokens = tokens));
+}
+
+/* As with a whole answer: what it says to have cost counts, and else the estimate. */
+static int usage_settles_the_tokens(void *arg)
+{
+    const struct weir_limit limit = {.rate = 1000,
+                                     .period_ms = 10000000,
+                                     .unit = WEIR_TOKENS}; /* one in 10 s */
+    const struct weir_request *request = WEIR_REQUEST(.url = "/x", .tokens = 400);
+    weir_limiter *limiter = NULL;
+    struct live live;
+    (void)arg;
+    live_start(&live, serve_usage);
+    check_int(weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.limits = &limit, .limit_count = 1)), 0);
+    weir_client *client = LIVE_CLIENT(&live, .limiter = limiter);
+    weir_stream *stream = open_stream(client, request, DONE_, 0);
+    check(until_ms(limiter, 610) > 0);
+    check_event(stream, "{\"choices\":[],\"usage\":null}");
+    check_event(stream, "{\"usage\":{\"total_tokens\":100}}");
+    check_end(stream, 0);
+    weir_stream_close(stream);
+    check_int(until_ms(limiter, 900), 0);
+    check(until_ms(limiter, 910) > 0);
+    stream = open_stream(client, request, DONE_, 0); /* and one that is not read to its end */
+    check_event(stream, "{\"choices\":[],\"usage\":null}");
+    weir_stream_close(stream);
+    check_int(until_ms(limiter, 500), 0);
+    check(until_ms(limiter, 510) > 0);
+    live_end(&live, client);
+    weir_limiter_free(limiter);
+    return 0;
+}
+
 /* A transport that cannot stream. */
 static int a_transport_of_ones_own(void *arg)
 {
@@ -438,6 +485,7 @@ int main(void)
         REAL_TEST(no_content_in_time),
         REAL_TEST(reading_is_not_bounded_by_them),
         REAL_TEST(the_place_is_held_until_the_end),
+        REAL_TEST(usage_settles_the_tokens),
         VIRTUAL_TEST(a_transport_of_ones_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
