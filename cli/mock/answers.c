@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "mock/chance.h"
+#include "mock/chat.h"
 #include "mock/text.h"
 #include "mock/words.h"
 
 #define CREATED    1700000000 /* a constant, for answers are the same in every run */
-#define MODEL_MAX  128
-#define CHOICE_MAX 128 /* OpenAI's own maximum for `n` */
+#define CHOICE_MAX 128        /* OpenAI's own maximum for `n` */
 
 static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "text-embedding-3-large",
                                      "text-embedding-3-small"};
@@ -48,9 +48,9 @@ const char *mock_answer_model(const cJSON *body)
 
     if (!name)
         return NULL;
-    while (len <= MODEL_MAX && name[len] > ' ' && name[len] < 0x7f)
+    while (len <= MOCK_MODEL_MAX && name[len] > ' ' && name[len] < 0x7f)
         len++;
-    return len > 0 && len <= MODEL_MAX && name[len] == '\0' ? name : NULL;
+    return len > 0 && len <= MOCK_MODEL_MAX && name[len] == '\0' ? name : NULL;
 }
 
 cJSON *mock_answer_parse(const struct mock_request *req, struct mock_buf *out,
@@ -131,16 +131,7 @@ static int read_message(const cJSON *message, uint64_t *characters)
     return 0;
 }
 
-/* What the chat endpoint takes from a request. */
-struct chat {
-    const char *model;
-    uint64_t prompt_tokens;
-    int choices;
-    int max_tokens;
-    uint64_t hash;
-};
-
-static int read_messages(struct chat *chat, const cJSON *body, struct mock_buf *out,
+static int read_messages(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
                          struct mock_reply *reply)
 {
     const cJSON *messages = cJSON_GetObjectItemCaseSensitive(body, "messages");
@@ -170,7 +161,21 @@ static int read_messages(struct chat *chat, const cJSON *body, struct mock_buf *
     return 0;
 }
 
-static int read_chat(struct chat *chat, const cJSON *body, struct mock_buf *out,
+static int read_stream(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
+                       struct mock_reply *reply)
+{
+    const cJSON *opts = cJSON_GetObjectItemCaseSensitive(body, "stream_options");
+
+    chat->stream = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "stream"));
+    chat->stream_usage = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(opts, "include_usage"));
+    if (chat->stream || !opts || cJSON_IsNull(opts))
+        return 0;
+    mock_answer_refuse(reply, out, "stream_options", "invalid_value",
+                       "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
+    return -1;
+}
+
+static int read_chat(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
                      struct mock_reply *reply)
 {
     chat->model = mock_answer_model(body);
@@ -178,11 +183,8 @@ static int read_chat(struct chat *chat, const cJSON *body, struct mock_buf *out,
     chat->max_tokens = INT_MAX;
     if (read_messages(chat, body, out, reply) != 0)
         return -1;
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "stream"))) {
-        mock_answer_refuse(reply, out, "stream", "unsupported_value",
-                           "Unsupported value: 'stream' does not support true here.");
+    if (read_stream(chat, body, out, reply) != 0)
         return -1;
-    }
     if (mock_answer_number(body, "n", CHOICE_MAX, &chat->choices, out, reply) != 0 ||
         mock_answer_number(body, "max_tokens", INT_MAX, &chat->max_tokens, out, reply) != 0)
         return -1;
@@ -191,7 +193,7 @@ static int read_chat(struct chat *chat, const cJSON *body, struct mock_buf *out,
 }
 
 /* Returns the tokens of the choice. */
-static uint64_t add_choice(cJSON *choices, const struct chat *chat, int index)
+static uint64_t add_choice(cJSON *choices, const struct mock_chat *chat, int index)
 {
     char text[MOCK_WORDS_MAX];
     bool whole = mock_words_write(text, (size_t)chat->max_tokens * 4,
@@ -222,24 +224,34 @@ static void put_id(cJSON *answer, uint64_t hash)
     mock_json_put_str(answer, "id", id);
 }
 
-static cJSON *chat_answer(const struct chat *chat)
+void mock_chat_head(cJSON *answer, const struct mock_chat *chat, const char *object)
 {
-    cJSON *answer = cJSON_CreateObject();
-    cJSON *choices;
-    cJSON *usage;
-    uint64_t tokens = 0;
-
     put_id(answer, chat->hash);
-    mock_json_put_str(answer, "object", "chat.completion");
+    mock_json_put_str(answer, "object", object);
     mock_json_put_int(answer, "created", CREATED);
     mock_json_put_str(answer, "model", chat->model);
-    choices = mock_json_put(answer, "choices", cJSON_CreateArray());
-    for (int i = 0; i < chat->choices; i++)
-        tokens += add_choice(choices, chat, i);
-    usage = mock_json_put(answer, "usage", cJSON_CreateObject());
+}
+
+void mock_chat_usage(cJSON *answer, const struct mock_chat *chat, uint64_t tokens)
+{
+    cJSON *usage = mock_json_put(answer, "usage", cJSON_CreateObject());
+
     mock_json_put_int(usage, "prompt_tokens", chat->prompt_tokens);
     mock_json_put_int(usage, "completion_tokens", tokens);
     mock_json_put_int(usage, "total_tokens", chat->prompt_tokens + tokens);
+}
+
+static cJSON *chat_answer(const struct mock_chat *chat)
+{
+    cJSON *answer = cJSON_CreateObject();
+    cJSON *choices;
+    uint64_t tokens = 0;
+
+    mock_chat_head(answer, chat, "chat.completion");
+    choices = mock_json_put(answer, "choices", cJSON_CreateArray());
+    for (int i = 0; i < chat->choices; i++)
+        tokens += add_choice(choices, chat, i);
+    mock_chat_usage(answer, chat, tokens);
     mock_json_put_str(answer, "system_fingerprint", "fp_weir_mock");
     return answer;
 }
@@ -248,12 +260,15 @@ void mock_answer_chat(const struct mock_request *req, struct mock_buf *out,
                       struct mock_reply *reply)
 {
     cJSON *body = mock_answer_parse(req, out, reply);
-    struct chat chat = {0};
+    struct mock_chat chat = {0};
 
     if (!body || read_chat(&chat, body, out, reply) != 0)
         return;
     chat.hash = mock_hash(req->body.data, req->body.len, 0);
-    mock_reply_json(reply, HTTP_STATUS_OK, chat_answer(&chat), out);
+    if (chat.stream)
+        mock_chat_stream(&chat, out, reply);
+    else
+        mock_reply_json(reply, HTTP_STATUS_OK, chat_answer(&chat), out);
 }
 
 static cJSON *model_object(const char *id)

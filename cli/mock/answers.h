@@ -23,6 +23,10 @@ mock_answer_fn mock_answer_echo;
 cJSON *mock_answer_parse(const struct mock_request *req, struct mock_buf *out,
                          struct mock_reply *reply);
 
+enum {
+    MOCK_MODEL_MAX = 128, /* bytes of a model's name */
+};
+
 /* The model that a body names, when that is a string that may be repeated in an answer: 1 to 128
  * printable ASCII characters. Else NULL. */
 const char *mock_answer_model(const cJSON *body);

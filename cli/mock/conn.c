@@ -14,6 +14,7 @@
 #define LINGER_S      1.0                 /* for the client to take the last bytes and close */
 #define DRIBBLE_S     0.025
 #define DRIBBLE_PARTS 20
+#define EVENT_S       0.005
 #define GARBAGE_LEN   64
 
 /* ---- ends ---- */
@@ -105,14 +106,25 @@ static void write_out(struct mock_conn *conn)
     }
 }
 
+/* How much of the body goes with the next tick: a part of it, or the next event. */
+static size_t next_piece(const struct mock_conn *conn)
+{
+    const struct mock_reply *reply = &conn->reply;
+    const char *at = reply->body + (conn->stop - reply->head_len);
+    const char *end = reply->events ? strstr(at, "\n\n") : NULL;
+
+    return end ? (size_t)(end + 2 - at) : reply->len / DRIBBLE_PARTS + 1;
+}
+
 static void dribble(struct mock_conn *conn)
 {
     size_t total = mock_reply_total(&conn->reply);
-    size_t piece = conn->reply.len / DRIBBLE_PARTS + 1;
+    size_t piece;
 
     if (push(conn) != 0)
         return; /* the next tick tries again */
     if (conn->stop < total) {
+        piece = next_piece(conn);
         conn->stop = piece < total - conn->stop ? conn->stop + piece : total;
         return;
     }
@@ -122,9 +134,11 @@ static void dribble(struct mock_conn *conn)
 
 static void start_dribble(struct mock_conn *conn)
 {
+    double tick_s = conn->reply.fault == MOCK_FAULT_SLOW ? DRIBBLE_S : EVENT_S;
+
     conn->state = MOCK_CONN_DRIBBLING;
     conn->stop = conn->reply.head_len;
-    ev_timer_set(&conn->timer, DRIBBLE_S, DRIBBLE_S);
+    ev_timer_set(&conn->timer, tick_s, tick_s);
     ev_timer_start(conn->server->loop, &conn->timer);
     push(conn);
 }
@@ -154,7 +168,8 @@ static void emit(struct mock_conn *conn)
         reset(conn);
     } else if (reply->fault == MOCK_FAULT_STALL) {
         conn->state = MOCK_CONN_STALLED;
-    } else if (reply->fault == MOCK_FAULT_SLOW) {
+    } else if (reply->fault == MOCK_FAULT_SLOW ||
+               (reply->fault == MOCK_FAULT_NONE && reply->events)) {
         start_dribble(conn);
     } else {
         if (reply->fault == MOCK_FAULT_TRUNCATE) {

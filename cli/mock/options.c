@@ -81,7 +81,7 @@ static const char help_tail[] =
                                           "  --help              this text\n"
                                           "\n"
                                           "POST /v1/chat/completions  a short made-up text, always "
-                                          "the same for the same request\n"
+                                          "the same for the same request, or a stream\n"
                                           "POST /v1/embeddings        unit vectors of 8 numbers, "
                                           "or of `dimensions` (at most 3072)\n"
                                           "GET  /v1/models            and /v1/models/ID: the "

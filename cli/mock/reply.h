@@ -32,6 +32,7 @@ struct mock_reply {
     bool aside;    /* to /stats: counted nowhere */
     bool close;    /* no further request on this connection */
     bool old;      /* to HTTP/1.0 */
+    bool events;   /* the body is server-sent events, which go out one by one */
     bool bodiless; /* to HEAD: the head tells of a body that does not follow */
     enum mock_fault fault;
     uint32_t delay_ms;

@@ -38,7 +38,9 @@
     X(28, EOPEN, "refused: the circuit is open after too many failures")                           \
     X(29, EAGAIN, "try again: returned by a function that is retried")                             \
     X(30, ESHARED, "the file for shared limits is no such file, or not safe to use")               \
-    X(31, EMISMATCH, "the file for shared limits holds other limits")
+    X(31, EMISMATCH, "the file for shared limits holds other limits")                              \
+    X(32, EIDLE, "the stream was silent for longer than its limit")                                \
+    X(33, EEVENTSIZE, "a server-sent event is over the maximum")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

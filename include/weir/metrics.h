@@ -27,9 +27,10 @@ struct weir_client_stats {
     struct weir_outcome_counts attempts_ended;
     uint64_t in_flight;      /* attempts now */
     uint64_t bytes_sent;     /* bodies of the attempts that may have reached the server */
-    uint64_t bytes_received; /* bodies of answers, after decompression */
+    uint64_t bytes_received; /* bodies of answers, after decompression; of streams, what was read */
     uint64_t latency_count;  /* attempts that ended otherwise than by a cancel ... */
-    uint64_t latency_sum_ns; /* ... and the time that they took together */
+    uint64_t latency_sum_ns; /* ... and the time that they took together, streams to their head,
+                                with which their attempt ends */
 };
 
 #ifdef __cplusplus

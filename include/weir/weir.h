@@ -19,6 +19,7 @@
 #include <weir/offload.h>
 #include <weir/retry.h>
 #include <weir/shared.h>
+#include <weir/stream.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/tokens.h>

@@ -71,6 +71,7 @@ static int set_transport(weir_client *client, const struct weir_client_opts *opt
     uint64_t parallel = client->limiter->concurrency;
     if (parallel == 0)
         parallel = KEPT_CONNECTIONS;
+    client->opens = true;
     return weir__curl_transport(client->rt, parallel < LONG_MAX ? (size_t)parallel : LONG_MAX,
                                 &client->transport);
 }

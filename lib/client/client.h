@@ -8,6 +8,7 @@
 #include "client/circuit.h"
 #include "client/hedge.h"
 #include "client/observe.h"
+#include "http/curl.h"
 #include "http/url.h"
 
 struct weir_client {
@@ -18,6 +19,7 @@ struct weir_client {
     bool own_limiter;
     struct weir_retry_opts retry;
     struct weir_transport transport;
+    bool opens;                    /* it is libcurl's, whose answers can be read while they come */
     struct weir__circuit *circuit; /* NULL: none */
     struct weir__hedger *hedger;   /* NULL: none */
     int64_t timeout_ms, attempt_timeout_ms;
@@ -34,8 +36,26 @@ struct weir__prepared {
 };
 
 /* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENOMEM. Borrows from client and request. */
-int weir__prepare(const weir_client *client, const struct weir_request *request,
+int weir__prepare(weir_client *client, const struct weir_request *request,
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);
+
+/* An answer that is read while it comes. weir__open fills it: with a download the stay is held
+ * until weir__opened_end; without one the response holds the whole answer. */
+struct weir__opened {
+    size_t room; /* given: what the transport keeps for a slow reader */
+    struct weir__download *download;
+    struct weir__stay stay;
+    int64_t used; /* tokens that it turned out to cost; -1: unknown */
+};
+
+/* As weir_request, into a response that the caller has made, but returns once the content of a good
+ * answer begins; what the request points to must live until then, its body until weir__opened_end.
+ */
+int weir__open(weir_client *client, const struct weir_request *request, weir_response *response,
+               struct weir__opened *opened);
+
+/* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
+void weir__opened_end(weir_client *client, struct weir__opened *opened);
 
 #endif

@@ -19,6 +19,7 @@ struct call {
     int64_t slept_ns;                  /* before it */
     int64_t queued_ns;                 /* when it began to wait for its turn */
     bool begun;                        /* it was; what it took for it, it gives back */
+    struct weir__opened *opened;       /* of a stream; NULL: the answer is wanted whole */
     weir_response *response;
 };
 
@@ -127,11 +128,28 @@ static int64_t used_tokens(const struct call *call)
     return counted && call->response->error == 0 ? weir__provider_used(call->response) : -1;
 }
 
-/* One attempt of an admitted call; its place is given back when it ends. */
+static int carry_out(struct call *call)
+{
+    const struct weir_transport *transport = &call->client->transport;
+    const struct weir_exchange *exchange = &call->prepared.exchange;
+    struct weir__opened *opened = call->opened;
+    if (opened != NULL && call->client->opens)
+        return weir__curl_open(transport->self, exchange, opened->room, call->response,
+                               &opened->download);
+    return transport->perform(transport->self, exchange, call->response);
+}
+
+/* A stream has its answer, and the content is still to come. */
+static bool is_open(const struct call *call)
+{
+    return call->opened != NULL && call->opened->download != NULL;
+}
+
+/* One attempt of an admitted call; its place is given back when it ends, that of a stream when the
+ * stream does. */
 static int attempt(struct call *call)
 {
     weir_response *response = call->response;
-    const struct weir_transport *transport = &call->client->transport;
     struct weir__told told;
     call->begun = true;
     weir__retry_begin(&call->client->retry, &call->at, call->stay.admitted_ns);
@@ -140,10 +158,13 @@ static int attempt(struct call *call)
     call->prepared.exchange.attempt = response->attempts = call->at.number;
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
     weir__observe_attempt_begin(&call->client->observer, &call->prepared.exchange);
-    int rc = transport->perform(transport->self, &call->prepared.exchange, response);
-    rc = classify(response, rc, &told);
+    int rc = classify(response, carry_out(call), &told);
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
+    if (is_open(call)) {
+        call->opened->stay = call->stay;
+        return rc;
+    }
     weir__admission_settle(call->client->limiter, &call->stay, used_tokens(call));
     weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
                           response->server_wait_ms);
@@ -285,11 +306,13 @@ static int race(struct call *call)
     return rc;
 }
 
-/* What was told to slow down is not sent twice, nor beyond the number of attempts. */
+/* What was told to slow down is not sent twice, nor beyond the number of attempts. Streams do not
+ * race: the loser might have begun to bring content, too. */
 static bool may_race(const struct call *call)
 {
-    return call->client->hedger != NULL && call->prepared.exchange.replay != 0 &&
-           call->at.throttled == 0 && weir__retry_allows_two(&call->client->retry, &call->at);
+    return call->client->hedger != NULL && call->opened == NULL &&
+           call->prepared.exchange.replay != 0 && call->at.throttled == 0 &&
+           weir__retry_allows_two(&call->client->retry, &call->at);
 }
 
 /* ---- would another help, and when? ---- */
@@ -402,6 +425,8 @@ static int run(struct call *call)
             return end(call, why);
         weir__observe_retry(&call->client->observer, &call->prepared.exchange, &call->at, why,
                             wait_ns);
+        if (is_open(call)) /* the caller's rule wants another answer than a good one */
+            weir__opened_end(call->client, call->opened);
         rc = sleep_and_admit(call, wait_ns);
         if (rc < 0) {
             weir__retry_undo(&call->client->retry, &call->at);
@@ -452,20 +477,50 @@ static int run_request(struct call *call, const struct weir_request *given)
     return run_within(call, timeout_of(call->client, &request));
 }
 
+static int run_counted(struct call *call, const struct weir_request *request)
+{
+    weir_client *client = call->client;
+    call->at = (struct weir_attempt){.server_wait_ms = -1, .response = call->response};
+    call->stay.counted = true;
+    call->stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
+    client->calls++;
+    weir__observe_begin(&client->observer);
+    int rc = run_request(call, request);
+    weir__observe_end(&client->observer, &call->prepared.exchange, &call->at, call->record.why, rc);
+    weir__prepared_free(&call->prepared);
+    client->calls--;
+    return rc;
+}
+
 int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
 {
-    struct call call = {.client = client, .stay.counted = true};
     *out = weir__response_new(client->max_body);
     if (*out == NULL)
         return WEIR_ENOMEM;
-    call.response = *out;
-    call.at = (struct weir_attempt){.server_wait_ms = -1, .response = *out};
-    call.stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
-    client->calls++;
-    weir__observe_begin(&client->observer);
-    int rc = run_request(&call, request);
-    weir__observe_end(&client->observer, &call.prepared.exchange, &call.at, call.record.why, rc);
-    weir__prepared_free(&call.prepared);
-    client->calls--;
+    struct call call = {.client = client, .response = *out};
+    return run_counted(&call, request);
+}
+
+/* ---- the same for a stream ---- */
+
+int weir__open(weir_client *client, const struct weir_request *request, weir_response *response,
+               struct weir__opened *opened)
+{
+    struct call call = {.client = client, .response = response, .opened = opened};
+    opened->download = NULL;
+    opened->used = -1;
+    int rc = run_counted(&call, request);
+    if (rc < 0)
+        weir__opened_end(client, opened);
     return rc;
+}
+
+void weir__opened_end(weir_client *client, struct weir__opened *opened)
+{
+    if (opened->download == NULL)
+        return;
+    weir__curl_close(opened->download);
+    opened->download = NULL;
+    weir__admission_settle(client->limiter, &opened->stay, opened->used);
+    weir__admission_leave(client->limiter, &opened->stay, WEIR__WENT_ANSWERED, -1);
 }

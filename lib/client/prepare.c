@@ -52,7 +52,7 @@ static int set_headers(const weir_client *client, const struct weir_request *req
     return prepared->headers != NULL ? 0 : WEIR_ENOMEM;
 }
 
-int weir__prepare(const weir_client *client, const struct weir_request *request,
+int weir__prepare(weir_client *client, const struct weir_request *request,
                   struct weir__prepared *prepared)
 {
     struct weir_exchange *exchange = &prepared->exchange;

@@ -2,22 +2,28 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/curl_handle.h"
-#include "http/host.h"
+#include "http/curl_shard.h"
 #include "loop/loop.h"
+
+/* What a wait for a transfer returns when it was not for a time. */
+enum { AWAKE = 1 };
 
 enum transfer_state { TRANSFER_QUEUED, TRANSFER_RUNNING, TRANSFER_ABORTING, TRANSFER_DONE };
 
-/* One perform call; lives on the stack of its task. */
+/* One perform call, on the stack of its task, or what an answer that is read while it comes begins
+ * with. */
 struct transfer {
-    struct weir__list node; /* in queued, a host's waiting, running or aborting */
+    struct weir__list node; /* in queued, a host's waiting, aborting or resuming */
     struct driver *driver;
     struct weir__wait wait;
     struct weir__curl_handle *handle;
-    struct weir__host *host; /* whose probe it is; NULL: of none */
+    struct weir__host *host; /* where it goes, once started; NULL: the table is full */
+    bool probing;            /* it is its host's probe */
+    int (*content)(void *transfer, const char *data, size_t len); /* as the handle's */
     const struct weir_exchange *exchange;
     weir_response *response;
     enum transfer_state state;
@@ -26,20 +32,10 @@ struct transfer {
 
 struct driver {
     struct weir__rt *rt;
-    struct ev_loop *ev;
-    CURLM *multi;
-    ev_timer timer;
+    struct weir__shards shards;
     struct weir__deferred work;
-    struct weir__list queued, running, aborting;
+    struct weir__list queued, aborting, resuming;
     struct weir__hosts hosts;
-    struct weir__list idle; /* handles, most recently used first */
-    struct weir__list sockets, spare_sockets;
-};
-
-struct socket {
-    ev_io watcher;
-    struct driver *driver;
-    struct weir__list node;
 };
 
 /* ---- completion ---- */
@@ -49,7 +45,7 @@ static void end(struct transfer *transfer, int rc)
     weir__list_remove(&transfer->node);
     transfer->state = TRANSFER_DONE;
     transfer->rc = rc;
-    weir__wake(&transfer->wait, 0); /* already awake if it was cancelled in this turn */
+    weir__wake(&transfer->wait, AWAKE); /* already awake if it was cancelled in this turn */
 }
 
 /* Those who wait for the probe of a host go on: the first of them as the next probe, if need be. */
@@ -69,8 +65,8 @@ static void on_connected(void *owner)
     struct transfer *probe = owner;
     struct driver *driver = probe->driver;
     probe->host->warm_until_ns = weir__now_ns(driver->rt) + WEIR__DNS_CACHE_S * WEIR__NS_PER_S;
+    probe->probing = false;
     release(driver, probe->host);
-    probe->host = NULL;
 }
 
 /* The probe ended without a connection. Its failure is that of all who waited for it: to let each
@@ -79,7 +75,7 @@ static void share_fate(struct driver *driver, struct transfer *probe, int rc)
 {
     struct weir__host *host = probe->host;
     struct weir__list *node;
-    probe->host = NULL;
+    probe->probing = false;
     bool theirs = rc == WEIR_ERESOLVE || rc == WEIR_ECONNECT || rc == WEIR_ETLS;
     while (theirs && (node = weir__list_pop(&host->waiting)) != NULL) {
         struct transfer *transfer = WEIR__CONTAINER(node, struct transfer, node);
@@ -90,146 +86,41 @@ static void share_fate(struct driver *driver, struct transfer *probe, int rc)
     release(driver, host);
 }
 
-static void finish(struct driver *driver, struct transfer *transfer, int rc)
+static void finish(struct transfer *transfer, int rc)
 {
+    struct driver *driver = transfer->driver;
     if (transfer->handle != NULL)
-        weir__list_insert(driver->idle.next, &transfer->handle->node);
+        weir__shards_give(transfer->handle, transfer->host);
     if (transfer->host != NULL)
+        transfer->host->users--;
+    if (transfer->probing)
         share_fate(driver, transfer, rc);
     end(transfer, rc);
 }
 
-/* After every call into libcurl: messages wait for nobody. */
-static void drain(struct driver *driver)
+static void on_ended(struct weir__curl_handle *handle, int rc)
 {
-    CURLMsg *message;
-    int left;
-    while ((message = curl_multi_info_read(driver->multi, &left)) != NULL) {
-        struct weir__curl_handle *handle = NULL;
-        CURLcode code = message->data.result; /* gone after remove_handle */
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&handle);
-        struct transfer *transfer = handle->owner;
-        int rc = weir__curl_handle_result(handle, code);
-        curl_multi_remove_handle(driver->multi, handle->easy);
-        finish(driver, transfer, rc);
-    }
-}
-
-/* A multi handle that once lacked memory for one of its sockets moves no transfer any more until
- * all have left it. */
-static void fail_all(struct driver *driver, const char *text)
-{
-    struct weir__list *node;
-    while ((node = weir__list_pop(&driver->running)) != NULL) {
-        struct transfer *transfer = WEIR__CONTAINER(node, struct transfer, node);
-        enum weir_sent sent = weir__curl_handle_sent(transfer->handle);
-        curl_multi_remove_handle(driver->multi, transfer->handle->easy);
-        weir_response_set_failure(transfer->response, sent, text);
-        finish(driver, transfer, WEIR_ENOMEM);
-    }
-}
-
-static void act(struct driver *driver, curl_socket_t fd, int mask)
-{
-    int running;
-    CURLMcode rc = curl_multi_socket_action(driver->multi, fd, mask, &running);
-    drain(driver);
-    if (rc != CURLM_OK)
-        fail_all(driver, curl_multi_strerror(rc));
-}
-
-/* ---- libcurl's sockets and timer, as libev watchers ---- */
-
-static void on_socket_event(struct ev_loop *ev, ev_io *watcher, int events)
-{
-    (void)ev;
-    struct socket *sock = WEIR__CONTAINER(watcher, struct socket, watcher);
-    int mask =
-        (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-    act(sock->driver, watcher->fd, mask);
-}
-
-static struct socket *socket_new(struct driver *driver, curl_socket_t fd)
-{
-    struct weir__list *spare = weir__list_pop(&driver->spare_sockets);
-    struct socket *sock =
-        spare != NULL ? WEIR__CONTAINER(spare, struct socket, node) : weir__zalloc(sizeof *sock);
-    if (sock == NULL)
-        return NULL;
-    sock->driver = driver;
-    weir__list_push(&driver->sockets, &sock->node);
-    ev_io_init(&sock->watcher, on_socket_event, fd, 0);
-    curl_multi_assign(driver->multi, fd, sock);
-    return sock;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
-{
-    (void)easy;
-    struct driver *driver = arg;
-    struct socket *sock = known;
-    if (what == CURL_POLL_REMOVE) {
-        if (sock != NULL) {
-            ev_io_stop(driver->ev, &sock->watcher);
-            weir__list_remove(&sock->node);
-            weir__list_push(&driver->spare_sockets, &sock->node);
-            curl_multi_assign(driver->multi, fd, NULL);
-        }
-        return 0;
-    }
-    if (sock == NULL && (sock = socket_new(driver, fd)) == NULL)
-        return -1;
-    int mask = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
-    if (ev_is_active(&sock->watcher) && sock->watcher.fd == fd &&
-        (sock->watcher.events & (EV_READ | EV_WRITE)) == mask)
-        return 0;
-    ev_io_stop(driver->ev, &sock->watcher);
-    ev_io_set(&sock->watcher, fd, mask);
-    ev_io_start(driver->ev, &sock->watcher);
-    return 0;
-}
-
-static void on_timer(struct ev_loop *ev, ev_timer *timer, int events)
-{
-    (void)ev;
-    (void)events;
-    act(WEIR__CONTAINER(timer, struct driver, timer), CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* Only arms; even 0 ms means the next turn. */
-static int on_set_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-    (void)multi;
-    struct driver *driver = arg;
-    ev_timer_stop(driver->ev, &driver->timer);
-    if (timeout_ms < 0)
-        return 0;
-    ev_timer_set(&driver->timer, (double)timeout_ms / 1000.0, 0.0);
-    ev_timer_start(driver->ev, &driver->timer);
-    return 0;
+    finish(handle->owner, rc);
 }
 
 /* ---- work that tasks have left for the thread's own stack ---- */
-
-static struct weir__curl_handle *handle_for(struct driver *driver)
-{
-    struct weir__list *idle = weir__list_pop(&driver->idle);
-    return idle != NULL ? WEIR__CONTAINER(idle, struct weir__curl_handle, node)
-                        : weir__curl_handle_new();
-}
 
 /* Whether the transfer may go now; else it waits for its host's probe. */
 static bool may_go(struct driver *driver, struct transfer *transfer)
 {
     struct weir__host *host = weir__host_of(&driver->hosts, transfer->exchange->url);
-    if (host == NULL || (host->probe == NULL && weir__now_ns(driver->rt) < host->warm_until_ns))
-        return true;
-    if (host->probe != NULL) {
+    if (host != NULL && host->probe != NULL) {
         weir__list_push(&host->waiting, &transfer->node);
         return false;
     }
-    host->probe = transfer;
     transfer->host = host;
+    if (host == NULL)
+        return true;
+    host->users++;
+    if (weir__now_ns(driver->rt) >= host->warm_until_ns) {
+        host->probe = transfer;
+        transfer->probing = true;
+    }
     return true;
 }
 
@@ -237,30 +128,30 @@ static void start(struct driver *driver, struct transfer *transfer)
 {
     if (!may_go(driver, transfer))
         return;
-    struct weir__curl_handle *handle = handle_for(driver);
+    struct weir__curl_handle *handle = weir__shards_take(&driver->shards, transfer->host);
     transfer->handle = handle;
     int rc = WEIR_ENOMEM;
     if (handle != NULL) {
         handle->owner = transfer;
-        handle->connected = transfer->host != NULL ? on_connected : NULL;
+        handle->content = transfer->content;
+        handle->connected = transfer->probing ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
-    if (rc == 0 && curl_multi_add_handle(driver->multi, handle->easy) != CURLM_OK)
+    if (rc == 0 && !weir__shards_start(handle))
         rc = WEIR_ENOMEM;
     if (rc == 0) {
         transfer->state = TRANSFER_RUNNING;
-        weir__list_push(&driver->running, &transfer->node);
         return;
     }
     weir_response_set_failure(transfer->response, WEIR_SENT_NEVER, weir_strerror(rc));
-    finish(driver, transfer, rc);
+    finish(transfer, rc);
 }
 
-static void abort_transfer(struct driver *driver, struct transfer *transfer)
+static void abort_transfer(struct transfer *transfer)
 {
     transfer->response->sent = weir__curl_handle_sent(transfer->handle);
-    curl_multi_remove_handle(driver->multi, transfer->handle->easy);
-    finish(driver, transfer, WEIR_ECANCELED);
+    weir__shards_stop(transfer->handle);
+    finish(transfer, WEIR_ECANCELED);
 }
 
 static void work(struct weir__deferred *deferred)
@@ -268,13 +159,12 @@ static void work(struct weir__deferred *deferred)
     struct driver *driver = WEIR__CONTAINER(deferred, struct driver, work);
     struct weir__list *node;
     while ((node = weir__list_pop(&driver->aborting)) != NULL)
-        abort_transfer(driver, WEIR__CONTAINER(node, struct transfer, node));
-    if (weir__list_empty(&driver->queued))
-        return;
+        abort_transfer(WEIR__CONTAINER(node, struct transfer, node));
+    while ((node = weir__list_pop(&driver->resuming)) != NULL)
+        weir__shards_resume(WEIR__CONTAINER(node, struct transfer, node)->handle);
     while ((node = weir__list_pop(&driver->queued)) != NULL)
         start(driver, WEIR__CONTAINER(node, struct transfer, node));
-    /* Each add has asked for a timer of 0 ms: this saves a turn of the loop to serve it. */
-    act(driver, CURL_SOCKET_TIMEOUT, 0);
+    weir__shards_run(&driver->shards, weir__now_ns(driver->rt));
 }
 
 /* ---- the transport's face ---- */
@@ -314,27 +204,183 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     return transfer.rc;
 }
 
-static void free_sockets(struct driver *driver, struct weir__list *sockets)
+/* ---- answers that are read while they come ---- */
+
+/* libcurl brings no more at a time. */
+enum { PIECE_MAX = CURL_MAX_WRITE_SIZE };
+
+struct weir__download {
+    struct transfer transfer;
+    struct weir_exchange exchange;
+    struct weir__buf kept;
+    size_t at;           /* bytes of kept that were read */
+    size_t room;         /* for what was not */
+    bool begun;          /* content has come */
+    bool full;           /* libcurl keeps back a piece, and takes no more */
+    weir_response later; /* gets what comes of the transfer once it has begun */
+};
+
+static size_t unread(const struct weir__download *download)
 {
-    struct weir__list *node;
-    while ((node = weir__list_pop(sockets)) != NULL) {
-        struct socket *sock = WEIR__CONTAINER(node, struct socket, node);
-        ev_io_stop(driver->ev, &sock->watcher);
-        weir__free(sock);
-    }
+    return download->kept.len - download->at;
 }
+
+/* Called by libcurl, so it only records. */
+static int on_content(void *transfer, const char *data, size_t len)
+{
+    struct weir__download *download = transfer;
+    struct weir__buf *kept = &download->kept;
+    size_t left = unread(download);
+    if (left > 0 && left + len > download->room) {
+        download->full = true;
+        return WEIR__CONTENT_LATER;
+    }
+    if (download->at > 0 && left > 0)
+        memmove(kept->data, kept->data + download->at, left);
+    kept->len = left;
+    download->at = 0;
+    int rc = weir__buf_add(kept, data, len);
+    if (!download->begun) {
+        download->begun = true;
+        download->transfer.response = &download->later;
+        download->transfer.handle->response = &download->later;
+    }
+    weir__wake(&download->transfer.wait, AWAKE);
+    return rc;
+}
+
+static struct weir__download *download_new(struct driver *driver,
+                                           const struct weir_exchange *exchange, size_t room,
+                                           weir_response *response)
+{
+    struct weir__download *download = weir__zalloc(sizeof *download);
+    if (download == NULL)
+        return NULL;
+    download->exchange = *exchange;
+    download->exchange.timeout_ms = 0; /* its content may take as long as it likes */
+    download->room = room;
+    weir__buf_init(&download->kept, room > PIECE_MAX ? room : PIECE_MAX);
+    download->transfer = (struct transfer){.driver = driver,
+                                           .wait.fired = true, /* nobody waits */
+                                           .content = on_content,
+                                           .exchange = &download->exchange,
+                                           .response = response,
+                                           .state = TRANSFER_QUEUED};
+    weir__list_push(&driver->queued, &download->transfer.node);
+    weir__defer(driver->rt, &driver->work);
+    return download;
+}
+
+static void download_free(struct weir__download *download)
+{
+    weir__buf_free(&download->kept);
+    weir__free(download);
+}
+
+/* Until content comes or the transfer ends: AWAKE; 0 when the time comes first. */
+static int await_content(struct weir__download *download, int64_t when_ns)
+{
+    struct transfer *transfer = &download->transfer;
+    int rc = AWAKE;
+    while (rc == AWAKE && unread(download) == 0 && transfer->state != TRANSFER_DONE) {
+        rc = weir__wait_begin(&transfer->wait);
+        if (rc == 0)
+            rc = weir__park_until(&transfer->wait, NULL, when_ns);
+        else
+            transfer->wait.fired = true;
+    }
+    return rc;
+}
+
+/* The first content did not come: time is up, or the caller is cancelled. */
+static int give_up(struct weir__download *download, int rc)
+{
+    struct transfer *transfer = &download->transfer;
+    leave(transfer->driver, transfer);
+    bool sent = transfer->response->sent != WEIR_SENT_NEVER;
+    if (rc == 0)
+        rc = sent ? WEIR_EATTEMPTTIME : WEIR_ECONNECT;
+    weir__response_reset(transfer->response); /* what has come by then is no answer */
+    weir_response_set_failure(transfer->response, sent ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER,
+                              weir_strerror(rc));
+    download_free(download);
+    return rc;
+}
+
+int weir__curl_open(void *self, const struct weir_exchange *exchange, size_t room,
+                    weir_response *response, struct weir__download **out)
+{
+    struct driver *driver = self;
+    int64_t limit_ns = INT64_MAX;
+    *out = NULL;
+    response->sent = WEIR_SENT_NEVER;
+    if (exchange->timeout_ms > 0)
+        limit_ns = weir__ns_add(weir__now_ns(driver->rt), weir__ms_to_ns(exchange->timeout_ms));
+    struct weir__download *download = download_new(driver, exchange, room, response);
+    if (download == NULL) {
+        weir_response_set_failure(response, WEIR_SENT_NEVER, weir_strerror(WEIR_ENOMEM));
+        return WEIR_ENOMEM;
+    }
+    int rc = await_content(download, limit_ns);
+    if (rc != AWAKE)
+        return give_up(download, rc);
+    if (download->begun) {
+        *out = download;
+        return 0;
+    }
+    rc = download->transfer.rc;
+    download_free(download);
+    return rc;
+}
+
+static void resume(struct weir__download *download)
+{
+    struct transfer *transfer = &download->transfer;
+    if (!download->full || transfer->state != TRANSFER_RUNNING)
+        return;
+    download->full = false;
+    weir__list_push(&transfer->driver->resuming, &transfer->node);
+    weir__defer(transfer->driver->rt, &transfer->driver->work);
+}
+
+int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size, int64_t idle_ns)
+{
+    struct weir__rt *rt = download->transfer.driver->rt;
+    int64_t limit_ns = idle_ns < INT64_MAX ? weir__ns_add(weir__now_ns(rt), idle_ns) : INT64_MAX;
+    int rc = await_content(download, limit_ns);
+    if (rc != AWAKE)
+        return rc < 0 ? rc : WEIR_EIDLE;
+    size_t n = unread(download) < size ? unread(download) : size;
+    if (n == 0)
+        return download->transfer.rc;
+    memcpy(buf, download->kept.data + download->at, n);
+    download->at += n;
+    if (unread(download) <= download->room / 2)
+        resume(download);
+    return (int64_t)n;
+}
+
+const char *weir__curl_failure(const struct weir__download *download)
+{
+    return weir_response_error_text(&download->later);
+}
+
+void weir__curl_close(struct weir__download *download)
+{
+    if (download == NULL)
+        return;
+    if (download->transfer.state != TRANSFER_DONE)
+        leave(download->transfer.driver, &download->transfer);
+    download_free(download);
+}
+
+/* ---- beginning and end ---- */
 
 static void driver_free(void *self)
 {
     struct driver *driver = self;
-    struct weir__list *node;
     weir__list_remove(&driver->work.node);
-    while ((node = weir__list_pop(&driver->idle)) != NULL)
-        weir__curl_handle_free(WEIR__CONTAINER(node, struct weir__curl_handle, node));
-    curl_multi_cleanup(driver->multi); /* closes connections: on_socket runs */
-    ev_timer_stop(driver->ev, &driver->timer);
-    free_sockets(driver, &driver->sockets); /* those that libcurl lost when memory was out */
-    free_sockets(driver, &driver->spare_sockets);
+    weir__shards_free(&driver->shards);
     weir__hosts_free(&driver->hosts);
     weir__free(driver);
 }
@@ -344,21 +390,6 @@ static bool curl_ready;
 static void init_curl(void)
 {
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
-
-static bool set_up_multi(struct driver *driver, size_t max_parallel)
-{
-    driver->multi = curl_multi_init();
-    if (driver->multi == NULL)
-        return false;
-    curl_multi_setopt(driver->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(driver->multi, CURLMOPT_SOCKETDATA, driver);
-    curl_multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
-    curl_multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
-    /* Below the concurrency, connections would be closed and made anew all the time; the
-     * default shrinks as the work drains. */
-    curl_multi_setopt(driver->multi, CURLMOPT_MAXCONNECTS, (long)max_parallel);
-    return true;
 }
 
 int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_transport *transport)
@@ -372,19 +403,14 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
     if (driver == NULL)
         return WEIR_ENOMEM;
     driver->rt = rt;
-    driver->ev = ev;
     driver->work.run = work;
     weir__list_init(&driver->work.node);
     weir__list_init(&driver->queued);
-    weir__list_init(&driver->running);
     weir__list_init(&driver->aborting);
-    weir__list_init(&driver->idle);
+    weir__list_init(&driver->resuming);
     weir__hosts_init(&driver->hosts);
-    weir__list_init(&driver->sockets);
-    weir__list_init(&driver->spare_sockets);
-    ev_timer_init(&driver->timer, on_timer, 0.0, 0.0);
-    if (!set_up_multi(driver, max_parallel)) {
-        weir__free(driver);
+    if (!weir__shards_init(&driver->shards, ev, max_parallel, on_ended)) {
+        driver_free(driver);
         return WEIR_ENOMEM;
     }
     *transport = WEIR_TRANSPORT(.perform = perform, .self = driver, .free = driver_free);

@@ -1,4 +1,4 @@
-/* The libcurl transport: one multi handle, driven by the runtime's libev loop.
+/* The libcurl transport: a few multi handles (curl_shard.h), driven by the runtime's libev loop.
  *
  * libcurl runs on the thread's own stack only (it goes deep), its callbacks only record, and no
  * task is resumed nor any curl_multi function called inside of one. All admission is ours: what is
@@ -14,5 +14,30 @@
  * at a cost). WEIR_ENOTSUP under the virtual clock, WEIR_ENOMEM. */
 int weir__curl_transport(struct weir__rt *rt, size_t max_parallel,
                          struct weir_transport *transport);
+
+/* ---- answers that are read while they come, over the same transport ---- */
+
+struct weir__download;
+
+/* As the transport's perform, but returns as soon as the first bytes of the content are there: then
+ * the response has status and headers and changes no more, and *out is to be read and closed. What
+ * the exchange points to must live until then. NULL in *out: the answer has already ended, or its
+ * status is 400 or above, and the response holds all of it. exchange->timeout_ms ends where this
+ * returns. `room` bytes are kept for a reader that is slower than the server (or as many as libcurl
+ * brings at a time, 16 KiB): then no more are taken from the connection. Suspends. */
+int weir__curl_open(void *self, const struct weir_exchange *exchange, size_t room,
+                    weir_response *response, struct weir__download **out);
+
+/* Reads up to size (> 0) bytes: how many, 0 at the end. Suspends until there are some, at most for
+ * idle_ns (INT64_MAX: for ever): WEIR_EIDLE. WEIR_ECANCELED, which changes nothing, or how the
+ * transfer failed. */
+int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size, int64_t idle_ns);
+
+/* The text of how the transfer failed; "" when it has not. */
+const char *weir__curl_failure(const struct weir__download *download);
+
+/* Ends and frees it. NULL is fine. Suspends for a moment while the transfer is under way, and a
+ * cancel does not keep it from its end. */
+void weir__curl_close(struct weir__download *download);
 
 #endif

@@ -18,9 +18,29 @@ enum { CONNECT_TIMEOUT_MS = 30000 };
 
 /* ---- callbacks: they only record ---- */
 
+/* The response is complete but for what is to come of the content: it changes no more. */
+static bool hand_on(struct weir__curl_handle *handle)
+{
+    long status = 0;
+    if (handle->handed_on)
+        return true;
+    curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 100 || status >= 400)
+        return false;
+    handle->response->status = (int)status;
+    handle->response->sent = WEIR_SENT_ANSWERED;
+    handle->handed_on = true;
+    return true;
+}
+
 static size_t on_body(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
+    if (handle->content != NULL && hand_on(handle)) {
+        int rc = handle->content(handle->owner, data, unit * n);
+        handle->failure = rc < 0 ? rc : 0;
+        return rc == 0 ? unit * n : rc == WEIR__CONTENT_LATER ? CURL_WRITEFUNC_PAUSE : 0;
+    }
     handle->failure = weir_response_append(handle->response, data, unit * n);
     return handle->failure == 0 ? unit * n : 0;
 }
@@ -29,6 +49,8 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
     size_t len = unit * n;
+    if (handle->handed_on)
+        return len;                                  /* a trailer */
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* 100 Continue may have come before */
         weir__buf_reset(&handle->response->head);
         handle->answered = true;
@@ -116,20 +138,22 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
     weir__ca_set(easy);
-    if (proxy_is_named())
+    if (proxy_is_named()) {
         set_no_proxy(easy);
-    else
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }
 
-struct weir__curl_handle *weir__curl_handle_new(void)
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share)
 {
     struct weir__curl_handle *handle = weir__zalloc(sizeof *handle);
     if (handle == NULL)
         return NULL;
     weir__list_init(&handle->node);
+    weir__list_init(&handle->at_host);
     handle->easy = curl_easy_init();
     handle->url = curl_url();
     if (handle->easy == NULL || handle->url == NULL) {
@@ -137,6 +161,7 @@ struct weir__curl_handle *weir__curl_handle_new(void)
         return NULL;
     }
     set_once(handle);
+    curl_easy_setopt(handle->easy, CURLOPT_SHARE, share);
     return handle;
 }
 
@@ -196,21 +221,24 @@ static bool add_header(struct curl_slist **list, const char *line)
     return ok;
 }
 
-/* Headers that libcurl would add by itself and shall not, in its way of saying so. */
-struct unwanted {
-    const char *line[3]; /* NULL at the end */
+/* What goes behind the exchange's headers: those that libcurl would add by itself and shall not, in
+ * its way of saying so, and the User-Agent (by its own option it costs twice as much). */
+struct added {
+    const char *line[4]; /* NULL at the end */
 };
 
-static struct unwanted unwanted_for(const struct weir_exchange *exchange)
+static struct added added_for(const struct weir_exchange *exchange)
 {
-    struct unwanted unwanted = {{NULL}};
+    struct added added = {{NULL}};
     size_t n = 0;
     if (exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:"))
-        unwanted.line[n++] = "Expect:";
+        added.line[n++] = "Expect:";
     /* It takes every body for a form. */
     if (exchange->body != NULL && !weir__headers_have(exchange->headers, "Content-Type:"))
-        unwanted.line[n++] = "Content-Type:";
-    return unwanted;
+        added.line[n++] = "Content-Type:";
+    if (!weir__headers_have(exchange->headers, "User-Agent:"))
+        added.line[n++] = "User-Agent: weir";
+    return added;
 }
 
 /* Moves *list past entries that are the lines, one by one; *same becomes false when one is not. */
@@ -223,24 +251,24 @@ static void pass_lines(const struct curl_slist **list, const char *const *lines,
 }
 
 static bool same_headers(const struct curl_slist *list, const char *const *lines,
-                         const struct unwanted *unwanted)
+                         const struct added *added)
 {
     bool same = true;
     pass_lines(&list, lines, &same);
-    pass_lines(&list, unwanted->line, &same);
+    pass_lines(&list, added->line, &same);
     return same && list == NULL;
 }
 
 static int set_headers(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
 {
-    const struct unwanted unwanted = unwanted_for(exchange);
-    if (same_headers(handle->headers, exchange->headers, &unwanted))
+    const struct added added = added_for(exchange);
+    if (same_headers(handle->headers, exchange->headers, &added))
         return 0;
     struct curl_slist *list = NULL;
     bool ok = true;
     for (const char *const *line = exchange->headers; ok && *line != NULL; line++)
         ok = add_header(&list, *line);
-    for (const char *const *line = unwanted.line; ok && *line != NULL; line++)
+    for (const char *const *line = added.line; ok && *line != NULL; line++)
         ok = append(&list, *line);
     if (!ok || curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
         curl_slist_free_all(list);
@@ -290,10 +318,9 @@ static void set_body(struct weir__curl_handle *handle, const struct weir_exchang
 int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_exchange *exchange,
                           weir_response *response)
 {
-    handle->exchange = exchange;
     handle->response = response;
     handle->sendings = 0;
-    handle->answered = handle->whole_head = false;
+    handle->answered = handle->whole_head = handle->handed_on = false;
     handle->failure = 0;
     handle->error_text[0] = '\0';
     int rc = set_url(handle, exchange->url);

@@ -7,8 +7,14 @@
 #include "base/list.h"
 #include "http/response.h"
 
+enum { WEIR__CONTENT_LATER = 1 };
+
+struct weir__shard;
+
 struct weir__curl_handle {
-    struct weir__list node; /* in the pool while idle */
+    struct weir__list node;    /* in its shard's running or in the pool of idle ones */
+    struct weir__list at_host; /* while idle, with the host that it last sent to */
+    struct weir__shard *shard; /* for good: there is the connection that it used last */
     CURL *easy;
     CURLU *url;
     struct curl_slist *headers;
@@ -19,16 +25,21 @@ struct weir__curl_handle {
     /* What it works on now. */
     void *owner;
     void (*connected)(void *owner); /* called once its connection stands; or NULL */
-    const struct weir_exchange *exchange;
+    /* Takes the content of an answer whose status is below 400, in place of the response; NULL: the
+     * response does. 0, WEIR__CONTENT_LATER: nothing was taken, weir__shards_resume brings it
+     * again; or a code that ends the transfer. */
+    int (*content)(void *owner, const char *data, size_t len);
     weir_response *response;
     unsigned sendings; /* how often libcurl set about sending it */
     bool answered;     /* a status line came ... */
-    bool whole_head;   /* ... and the empty line behind the headers */
+    bool whole_head;   /* ... and the empty line behind the headers ... */
+    bool handed_on;    /* ... and the response is in the hands of who takes the content */
     int failure;       /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };
 
-struct weir__curl_handle *weir__curl_handle_new(void);
+/* What it looks up and its TLS sessions go to and come from the share. NULL: memory is out. */
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share);
 void weir__curl_handle_free(struct weir__curl_handle *handle);
 
 /* Prepares the handle for the exchange. 0, WEIR_EURL, WEIR_ENOMEM. */

@@ -20,6 +20,8 @@ static struct weir__host *host_at(struct weir__list *node)
 static void drop(struct weir__hosts *hosts, struct weir__host *host)
 {
     weir__list_remove(&host->node);
+    while (weir__list_pop(&host->idle) != NULL)
+        continue; /* the handles live on */
     weir__free(host);
     hosts->count--;
 }
@@ -34,7 +36,9 @@ static size_t origin_len(const char *url)
 {
     const char *host = strstr(url, "://");
     host = host != NULL ? host + 3 : url;
-    return (size_t)(host - url) + strcspn(host, "/?#");
+    while (*host != '\0' && *host != '/' && *host != '?' && *host != '#')
+        host++; /* shorter than strcspn, which makes a table first */
+    return (size_t)(host - url);
 }
 
 /* Makes room by forgetting the one whose last use is longest ago. */
@@ -43,7 +47,7 @@ static bool make_room(struct weir__hosts *hosts)
     if (hosts->count < HOSTS_MAX)
         return true;
     struct weir__host *oldest = host_at(hosts->list.prev);
-    if (oldest->probe != NULL || !weir__list_empty(&oldest->waiting))
+    if (oldest->users > 0 || oldest->probe != NULL || !weir__list_empty(&oldest->waiting))
         return false;
     drop(hosts, oldest);
     return true;
@@ -55,6 +59,7 @@ static struct weir__host *add(struct weir__hosts *hosts, const char *url, size_t
     if (host == NULL)
         return NULL;
     weir__list_init(&host->waiting);
+    weir__list_init(&host->idle);
     host->origin_len = len;
     memcpy(host->origin, url, len);
     weir__list_insert(hosts->list.next, &host->node);

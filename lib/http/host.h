@@ -1,6 +1,6 @@
-/* Which servers have been reached of late. libcurl starts a thread for each look-up of a name it
- * does not know, so 200 requests to a new host start 200 threads: the first one goes ahead and the
- * others wait until its connection stands. */
+/* Which servers have been reached of late, and over which handles. libcurl starts a thread for each
+ * look-up of a name it does not know, so 200 requests to a new host start 200 threads: the first
+ * one goes ahead and the others wait until its connection stands. */
 #ifndef WEIR_HTTP_HOST_H
 #define WEIR_HTTP_HOST_H
 
@@ -15,6 +15,8 @@ enum { WEIR__DNS_CACHE_S = 300 };
 struct weir__host {
     struct weir__list node;    /* in the table, those used last first */
     struct weir__list waiting; /* for the probe's connection */
+    struct weir__list idle;    /* handles whose last request went there, the last one first */
+    size_t users;              /* transfers under way */
     void *probe;               /* who goes ahead; NULL: nobody */
     int64_t warm_until_ns;     /* until then all go at once */
     size_t origin_len;

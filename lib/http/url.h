@@ -8,6 +8,8 @@ struct weir__base {
     char *text;       /* without a slash at its end; NULL: no base */
     const char *path; /* within text; "" when it has none */
     char *scheme, *host, *port;
+    char *known; /* the absolute URL that was resolved last; NULL: none yet */
+    bool known_own;
 };
 
 /* text may be NULL. 0, WEIR_EURL (not http or https, no host, a query, a user name, control
@@ -19,6 +21,6 @@ void weir__base_free(struct weir__base *base);
  * scheme, host and port (true when there is no base). "/v1/x" is joined to the base; a base path
  * that the URL repeats ("http://h/v1" and "/v1/x") is not doubled, since batch files name whole
  * paths while SDKs' base URLs end in /v1. 0, WEIR_EURL, WEIR_ENOMEM. */
-int weir__url_resolve(const struct weir__base *base, const char *url, char **out, bool *own);
+int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool *own);
 
 #endif

@@ -1,26 +1,83 @@
-/* The yardstick of cpu.py: what POSTs cost in a bare loop of libcurl and libev that neither reads
- * nor writes JSON, limits nothing and retries nothing, but does what a good one does: handles, URL
- * and header list are reused, and libcurl keeps as many connections as there are requests in
- * flight.
+/* What cpu.py measures beside `weir run`: the same POSTs
  *
- *     bench_cpu URL REQUESTS CONNECTIONS BODY
+ *     bench_cpu bare URL REQUESTS CONNECTIONS BODY WARM-UP      by a bare loop of libcurl and libev
+ *     bench_cpu client URL REQUESTS CONNECTIONS BODY WARM-UP    by a weir_client, one task for
+ *                                                               each connection
  *
- * prints the requests and what the answers held. cpu.py measures from outside, weir alike. */
+ * The bare loop is the yardstick: it limits nothing and retries nothing, but does what a good one
+ * does. Handles, URL and header list are reused, and libcurl keeps as many connections as there are
+ * requests in flight. WARM-UP requests go first, and as many as there are connections are still
+ * under way at the end; they do not count, neither in what is printed nor under callgrind. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <ev.h>
+#include <weir/client.h>
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_ZERO_STATS
+#endif
 
 enum { CONNECTIONS_MAX = 4096 };
+
+#define CONTENT_TYPE "Content-Type: application/json"
+
+struct job {
+    const char *url, *body;
+    unsigned long requests, connections, warm_up;
+    unsigned long to_start, done, failed;
+    struct rusage before;
+};
+
+/* ---- what is counted ---- */
+
+static double us_between(struct timeval before, struct timeval after)
+{
+    return (double)(after.tv_sec - before.tv_sec) * 1e6 + (double)(after.tv_usec - before.tv_usec);
+}
+
+static void begin_to_count(struct job *job)
+{
+    getrusage(RUSAGE_SELF, &job->before);
+    CALLGRIND_ZERO_STATS;
+}
+
+/* Ends the program, so that closing all does not count. */
+static void report(const struct job *job)
+{
+    struct rusage after;
+    getrusage(RUSAGE_SELF, &after);
+    double system = us_between(job->before.ru_stime, after.ru_stime) / (double)job->requests;
+    double user = us_between(job->before.ru_utime, after.ru_utime) / (double)job->requests;
+    printf("%lu requests, %lu failed, CPU us per request: %.3f, of that system: %.3f\n",
+           job->requests, job->failed, user + system, system);
+    fflush(stdout);
+    _exit(job->failed > 0);
+}
+
+static void answered(struct job *job, bool well)
+{
+    job->failed += !well;
+    if (++job->done == job->warm_up)
+        begin_to_count(job);
+    if (job->done == job->warm_up + job->requests)
+        report(job);
+}
+
+/* ---- the bare loop ---- */
 
 struct loop {
     struct ev_loop *ev;
     CURLM *multi;
     ev_timer timer;
-    unsigned long to_start, done, failed;
+    struct job *job;
     unsigned long long bytes;
 };
 
@@ -33,11 +90,10 @@ static void drain(struct loop *loop)
         CURLcode code = message->data.result;
         long status = 0;
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        loop->done++;
-        loop->failed += code != CURLE_OK || status != 200;
+        answered(loop->job, code == CURLE_OK && status == 200);
         curl_multi_remove_handle(loop->multi, easy);
-        if (loop->to_start > 0) {
-            loop->to_start--;
+        if (loop->job->to_start > 0) {
+            loop->job->to_start--;
             curl_multi_add_handle(loop->multi, easy);
         }
     }
@@ -143,23 +199,71 @@ static bool loop_init(struct loop *loop, unsigned long connections)
     return true;
 }
 
-/* Everything stays until the process ends. */
-static bool run(struct loop *loop, const char *address, unsigned long connections, const char *body)
+static bool run_bare(struct job *job)
 {
+    struct loop loop = {.job = job};
     CURLU *url = curl_url();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    if (!loop_init(loop, connections) || url == NULL || headers == NULL ||
-        curl_url_set(url, CURLUPART_URL, address, 0) != CURLUE_OK)
+    struct curl_slist *headers = curl_slist_append(NULL, CONTENT_TYPE);
+    if (!loop_init(&loop, job->connections) || url == NULL || headers == NULL ||
+        curl_url_set(url, CURLUPART_URL, job->url, 0) != CURLUE_OK)
         return false;
-    for (unsigned long i = 0; i < connections && loop->to_start > 0; i++, loop->to_start--) {
-        CURL *easy = easy_new(loop, url, headers, body);
+    for (unsigned long i = 0; i < job->connections && job->to_start > 0; i++, job->to_start--) {
+        CURL *easy = easy_new(&loop, url, headers, job->body);
         if (easy == NULL)
             return false;
-        curl_multi_add_handle(loop->multi, easy);
+        curl_multi_add_handle(loop.multi, easy);
     }
-    ev_run(loop->ev, 0);
+    ev_run(loop.ev, 0);
     return true;
 }
+
+/* ---- the library's client ---- */
+
+struct sender {
+    struct job *job;
+    weir_client *client;
+};
+
+static int send_some(void *arg)
+{
+    struct sender *sender = arg;
+    struct job *job = sender->job;
+    while (job->to_start > 0) {
+        weir_response *response;
+        job->to_start--;
+        int rc = weir_request(sender->client, WEIR_REQUEST(.url = job->url, .body = job->body),
+                              &response);
+        answered(job, rc == 0 && weir_response_status(response) == 200);
+        weir_response_free(response);
+    }
+    return 0;
+}
+
+static int send_all(void *arg)
+{
+    static const char *const headers[] = {CONTENT_TYPE, NULL};
+    struct job *job = arg;
+    struct sender sender = {.job = job};
+    weir_group *group = NULL;
+    int rc = weir_client_new(&sender.client,
+                             WEIR_CLIENT_OPTS(.headers = headers, .concurrency = job->connections));
+    if (rc == 0)
+        rc = weir_group_new(&group, NULL);
+    for (unsigned long i = 0; rc == 0 && i < job->connections; i++)
+        rc = weir_spawn(group, send_some, &sender) != NULL ? 0 : WEIR_ENOMEM;
+    if (rc == 0)
+        rc = weir_gather(group);
+    weir_group_free(group);
+    weir_client_free(sender.client);
+    return rc;
+}
+
+static bool run_client(struct job *job)
+{
+    return weir_run(send_all, job, NULL) == 0;
+}
+
+/* ---- */
 
 static unsigned long number(const char *text)
 {
@@ -170,15 +274,25 @@ static unsigned long number(const char *text)
 
 int main(int argc, char **argv)
 {
-    unsigned long requests = argc == 5 ? number(argv[2]) : 0;
-    unsigned long connections = argc == 5 ? number(argv[3]) : 0;
-    if (requests == 0 || connections == 0 || connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "usage: bench_cpu URL REQUESTS CONNECTIONS BODY (see cpu.py)\n");
+    bool bare = argc == 7 && strcmp(argv[1], "bare") == 0;
+    bool known = bare || (argc == 7 && strcmp(argv[1], "client") == 0);
+    struct job job = {.requests = 0};
+    if (known)
+        job = (struct job){.url = argv[2],
+                           .requests = number(argv[3]),
+                           .connections = number(argv[4]),
+                           .body = argv[5],
+                           .warm_up = number(argv[6])};
+    if (job.requests == 0 || job.connections == 0 || job.connections > CONNECTIONS_MAX) {
+        fprintf(stderr, "usage: bench_cpu bare|client URL REQUESTS CONNECTIONS BODY WARM-UP "
+                        "(see cpu.py)\n");
         return 2;
     }
+    job.to_start = job.requests + job.warm_up + (job.warm_up > 0 ? job.connections : 0);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    struct loop loop = {.to_start = requests};
-    bool ok = run(&loop, argv[1], connections, argv[4]);
-    printf("%lu requests, %lu failed, %llu bytes\n", loop.done, loop.failed, loop.bytes);
-    return ok && loop.done == requests && loop.failed == 0 ? 0 : 1;
+    if (job.warm_up == 0)
+        begin_to_count(&job);
+    bool ok = (bare ? run_bare : run_client)(&job);
+    fprintf(stderr, "bench_cpu: %s\n", ok ? "ended before the last answer" : "could not begin");
+    return 1;
 }

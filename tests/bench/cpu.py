@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
-"""CPU time per request of `weir run`, which reads rows and writes answers, beside that of a bare
-loop of libcurl and libev (cpu.c), which does neither.
+"""CPU time per request of the library's client and of `weir run`, beside that of a bare loop of
+libcurl and libev (cpu.c).
 
-Both send the same POSTs over the same number of connections to one nginx on loopback, in turns.
-Counted is all user and system time of each process, its start included.
+All send the same POSTs to an nginx on loopback, in turns.
+
+The client at 64, 512 and 4,096 connections: the server answers at a steady rate below what either
+can take, so that as many requests as there are connections are in flight all the time. What comes
+before that does not count.
+
+`weir run`, which also reads rows and writes answers: as fast as it goes, all user and system time of
+each process, its start included.
 """
 
 import argparse
@@ -27,6 +33,18 @@ SERVER = """
     keepalive_requests 1000000000;
     location / {{ return 200 '{}'; }}
 """
+
+# A file takes no POST, but this way the answer waits for its turn first.
+PACED = """
+    access_log off;
+    keepalive_requests 1000000000;
+    error_page 405 =200 /answer.json;
+    location / { limit_req zone=pace burst=20000; try_files /answer.json =404; }
+    location = /answer.json { }
+"""
+PACE = "limit_req_zone $server_port zone=pace:1m rate={}r/s; limit_req_log_level info;"
+RATE, RATE_UNDER_VALGRIND = 8000, 400  # both can do more
+SIZES = (64, 512, 4096)
 
 
 def filled(value, size):
@@ -58,7 +76,7 @@ class Bench:
         self.body = body_of(args.body_bytes)
 
     def bare(self, n):
-        return [BARE, self.url + PATH, str(n), str(self.args.connections), self.body]
+        return [BARE, "bare", self.url + PATH, str(n), str(self.args.connections), self.body, "0"]
 
     def weir(self, n):
         rows = os.path.join(self.folder, f"rows-{n}.jsonl")
@@ -141,11 +159,70 @@ def measure_instructions(bench, args):
     return per[bench.weir] / per[bench.bare]
 
 
+class Paced:
+    """The bare loop and the client against a server that sets the pace."""
+
+    def __init__(self, url, folder):
+        self.url, self.folder = url, folder
+        self.body = body_of(300)
+
+    def command(self, way, n, connections):
+        numbers = (str(n), str(connections), self.body, str(2 * connections))
+        return [BARE, way, self.url + PATH, *numbers]
+
+    def cpu_us(self, way, connections):
+        command = self.command(way, 8000, connections)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(re.search(r"per request: ([\d.]+)", done.stdout)[1])
+
+    def instructions(self, way, connections):
+        n = 2000
+        out = os.path.join(self.folder, "callgrind.out")
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
+        command += self.command(way, n, connections)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(re.search(r"Collected : (\d+)", done.stderr)[1]) / n
+
+
+def table_of_sizes(title, measure, rounds):
+    """The least of the rounds, which alternate."""
+    print(f"{title:24}{'bare loop':>12}{'client':>12}{'ratio':>8}")
+    for connections in SIZES:
+        taken = {"bare": [], "client": []}
+        for i in range(rounds):
+            for way in sorted(taken, reverse=i % 2 == 1):
+                taken[way].append(measure(way, connections))
+        bare, client = min(taken["bare"]), min(taken["client"])
+        ratio = client / bare
+        print(f"{connections:>12,} connections{bare:>12,.1f}{client:>12,.1f}{ratio:>8.2f}")
+
+
+def measure_sizes(args):
+    files = {"answer.json": answer_of(ANSWER_BYTES)}
+    with tempfile.TemporaryDirectory() as folder:
+        with Nginx(PACED, http=PACE.format(RATE), files=files) as server:
+            measure = Paced(server.url, folder).cpu_us
+            table_of_sizes("CPU us per request", measure, args.table_rounds)
+        if not shutil.which("valgrind"):
+            print("(valgrind, which would count instructions, is not installed)")
+            return
+        with Nginx(PACED, http=PACE.format(RATE_UNDER_VALGRIND), files=files) as server:
+            table_of_sizes("instructions per request", Paced(server.url, folder).instructions, 1)
+
+
+def forget_proxies():
+    """libcurl asks for them for each request, and takes its time to find that none serves."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=20000)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--body-bytes", type=int, default=300)
+    parser.add_argument("--table-rounds", type=int, default=3, help="0: without the client's table")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--max-ratio", type=float, help="exit with 1 when the ratio is above")
     parser.add_argument("--callgrind", action="store_true", help="instructions, by valgrind")
@@ -153,6 +230,10 @@ def main():
     args = parser.parse_args()
     if args.callgrind and not shutil.which("valgrind"):
         sys.exit("valgrind is not installed")
+    forget_proxies()
+    if args.table_rounds > 0:
+        measure_sizes(args)
+        print()
     print(
         f"{args.requests:,} POSTs of {args.body_bytes} bytes, answers of {ANSWER_BYTES}, "
         f"{args.connections} connections, nginx on loopback"

@@ -13,7 +13,7 @@ HOMES = {
     "curl/": ("lib/http/", "tests/"),
     "cjson/": ("lib/json/cjson.c", "lib/client/cjson.c", "include/weir/cjson.h", "cli/mock/", "tests/", "docs/"),
     "http_parser.h": ("cli/mock/",),
-    "valgrind/": ("lib/task/fiber.h",),
+    "valgrind/": ("lib/task/fiber.h", "tests/bench/"),
     "ev.h": ("lib/loop/", "cli/mock/", "tests/", "docs/"),
 }
 

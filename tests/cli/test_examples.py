@@ -86,6 +86,7 @@ class Examples(unittest.TestCase):
             {
                 "first",
                 "sequential",
+                "stream",
                 "gather",
                 "gather_semaphore",
                 "json_cjson",
@@ -98,6 +99,30 @@ class Examples(unittest.TestCase):
                 "virtual_hour",
             },
         )
+
+
+class Stream(unittest.TestCase):
+    """docs/guide/streaming.md"""
+
+    def test_words_and_what_they_cost(self):
+        with Mock("--latency", "10") as mock:
+            done = run("stream", mock.url)
+            other = run("stream", mock.url, "And 7 times 6?")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"\A\w[^\n]+\.\n\(\d+ tokens\)\n\Z")
+        self.assertNotEqual(done.stdout, other.stdout)
+
+    def test_tried_again_until_it_begins(self):
+        with Mock("--rate", "10/s", "--burst", "1") as mock:
+            answers = [run("stream", mock.url) for _ in range(3)]
+        self.assertEqual([done.returncode for done in answers], [0, 0, 0])
+        self.assertEqual(len({done.stdout for done in answers}), 1)
+
+    def test_cut_off(self):
+        with Mock("--fault", "truncate:1") as mock:
+            done = run("stream", mock.url)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("connection lost before the answer was complete", done.stderr)
 
 
 class VirtualHour(unittest.TestCase):

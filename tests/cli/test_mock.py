@@ -327,6 +327,37 @@ class OtherEndpoints(Shared):
         self.assertEqual(client.getresponse().read(), b"onetwo" + b"x" * 70000)
         client.close()
 
+    def events(self, **more):
+        answer = self.ask("POST", CHAT, json.dumps(chat_body(stream=True, **more)).encode())
+        self.assertEqual((answer.status, answer.headers["content-type"]),
+                         (200, "text/event-stream"))
+        events = answer.body.decode().split("\n\n")
+        self.assertEqual(events[-2:], ["data: [DONE]", ""])
+        return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+
+    def test_chat_as_a_stream(self):
+        whole = self.ask("POST", CHAT, json.dumps(chat_body(stream=True)).encode())
+        self.assertEqual(whole.body, self.ask("POST", CHAT,
+                                              json.dumps(chat_body(stream=True)).encode()).body)
+        pieces = self.events()
+        self.assertTrue(all(piece["object"] == "chat.completion.chunk" and "usage" not in piece
+                            for piece in pieces))
+        choices = [piece["choices"][0] for piece in pieces]
+        self.assertEqual(choices[0]["delta"], {"role": "assistant", "content": ""})
+        self.assertEqual((choices[-1]["delta"], choices[-1]["finish_reason"]), ({}, "stop"))
+        words = [choice["delta"]["content"] for choice in choices[1:-1]]
+        self.assertGreater(len(words), 5)
+        self.assertRegex("".join(words), r"^\w[^\n]+\.$")
+
+    def test_usage_at_the_end_of_a_stream(self):
+        pieces = self.events(n=2, max_tokens=3, stream_options={"include_usage": True})
+        self.assertEqual([piece["usage"] for piece in pieces[:-1]], [None] * (len(pieces) - 1))
+        self.assertEqual(pieces[-1]["choices"], [])
+        self.assertLessEqual(pieces[-1]["usage"]["completion_tokens"], 6)
+        reasons = [piece["choices"][0]["finish_reason"] for piece in pieces[:-1]]
+        self.assertEqual([reason for reason in reasons if reason], ["length"] * 2)
+        self.assertEqual({piece["choices"][0]["index"] for piece in pieces[:-1]}, {0, 1})
+
     def test_head_has_no_body(self):
         with self.mock.connect() as sock:
             reader = Reader(sock)
@@ -406,7 +437,8 @@ class Errors(Shared):
                 (CHAT, {**chat, "messages": [{"content": "x"}]}, "messages", "invalid_value"),
                 (CHAT, {**chat, "messages": [{"role": "user", "content": 1}]}, "messages",
                  "invalid_value"),
-                (CHAT, {**chat, "stream": True}, "stream", "unsupported_value"),
+                (CHAT, {**chat, "stream_options": {"include_usage": True}}, "stream_options",
+                 "invalid_value"),
                 (CHAT, {**chat, "n": 0}, "n", "invalid_value"),
                 (CHAT, {**chat, "n": 129}, "n", "invalid_value"),
                 (CHAT, {**chat, "max_tokens": 1.5}, "max_tokens", "invalid_value"),

@@ -76,6 +76,37 @@ class Answers(Client):
         self.assertEqual(raw["headers"]["x-request-id"], raw["request_id"])
 
 
+class Streams(Client):
+    def chunks(self, scene):
+        with Mock() as server:
+            whole = self.play(server, "chat")["result"]
+            seen = self.play(server, scene)
+        self.assertIsNone(seen["error"])
+        return seen["result"], whole
+
+    def test_content_piece_by_piece(self):
+        chunks, _ = self.chunks("stream")
+        self.assertGreater(len(chunks), 2)
+        self.assertEqual({chunk["object"] for chunk in chunks}, {"chat.completion.chunk"})
+        self.assertEqual(len({chunk["id"] for chunk in chunks}), 1)
+        choices = [chunk["choices"][0] for chunk in chunks]
+        self.assertEqual(choices[0]["delta"]["role"], "assistant")
+        text = "".join(choice["delta"].get("content") or "" for choice in choices)
+        self.assertTrue(text.strip())
+        self.assertEqual([choice["finish_reason"] for choice in choices[:-1]],
+                         [None] * (len(choices) - 1))
+        self.assertEqual(choices[-1]["finish_reason"], "stop")
+        self.assertNotIn("usage", [key for chunk in chunks if chunk.get("usage") for key in chunk])
+
+    def test_usage_comes_last_when_asked_for(self):
+        chunks, whole = self.chunks("stream_usage")
+        *content, last = chunks
+        self.assertEqual(last["choices"], [])
+        self.assertEqual(last["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"])
+        self.assertGreater(last["usage"]["completion_tokens"], 0)
+        self.assertTrue(all(chunk.get("usage") is None for chunk in content))
+
+
 class Errors(Client):
     def failure(self, scene, *options, retries=0):
         with Mock(*options) as server:

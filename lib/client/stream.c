@@ -1,0 +1,288 @@
+/* Answers that are read while they come. The way to the first byte is the pipeline's. */
+#include <weir/stream.h>
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/opts.h"
+#include "client/client.h"
+#include "http/response.h"
+#include "http/sse.h"
+#include "provider/provider.h"
+
+enum { PIECE = 8 << 10 };
+
+static const uint64_t buffer_bytes = 64 << 10, max_event_bytes = 1 << 20;
+static const int64_t idle_ms = 120000;
+
+/* Behind `done` the end follows at once, or the connection is not worth waiting for. */
+enum { END_PIECES = 4 };
+static const int64_t end_ms = 100;
+
+struct weir_stream {
+    weir_client *client;
+    weir_response *response;
+    struct weir__opened opened;
+    void *body; /* of the request; it may still be on its way */
+    int64_t idle_ns;
+    size_t read_of_body; /* of the response's, where that holds the answer */
+    bool reading;        /* a task is inside */
+    bool ended;
+    int rc; /* how, once ended */
+    /* Events. */
+    char *done;
+    struct weir__sse sse;
+    char *piece;
+    size_t piece_len, piece_at;
+    struct weir_sse_event event;
+};
+
+/* ---- reading ---- */
+
+static void set_failure(weir_stream *stream, int rc)
+{
+    const struct weir__download *download = stream->opened.download;
+    const char *text = download != NULL ? weir__curl_failure(download) : "";
+    stream->response->error = rc;
+    stream->response->outcome = WEIR_OUTCOME_FAILED;
+    weir_response_set_failure(stream->response, WEIR_SENT_ANSWERED,
+                              text[0] != '\0' ? text : weir_strerror(rc));
+}
+
+/* The end: connection and permit go back at once, not only when the reader closes. */
+static int end(weir_stream *stream, int rc)
+{
+    if (rc < 0 && !(stream->ended && stream->rc == rc))
+        set_failure(stream, rc);
+    stream->ended = true;
+    stream->rc = rc;
+    weir__opened_end(stream->client, &stream->opened);
+    return rc;
+}
+
+static size_t read_whole(weir_stream *stream, void *buf, size_t size)
+{
+    const struct weir__buf *body = &stream->response->body;
+    size_t left = body->len - stream->read_of_body;
+    size_t n = left < size ? left : size;
+    if (n > 0)
+        memcpy(buf, body->data + stream->read_of_body, n);
+    stream->read_of_body += n;
+    return n;
+}
+
+static int64_t read_download(weir_stream *stream, void *buf, size_t size, int64_t idle_ns)
+{
+    int64_t n = weir__curl_read(stream->opened.download, buf, size, idle_ns);
+    if (n > 0)
+        stream->client->observer.counts.bytes_received += (uint64_t)n;
+    return n;
+}
+
+static int64_t read_some(weir_stream *stream, void *buf, size_t size, int64_t idle_ns)
+{
+    if (stream->ended)
+        return stream->rc;
+    int64_t n;
+    stream->reading = true;
+    if (stream->opened.download != NULL)
+        n = read_download(stream, buf, size, idle_ns);
+    else
+        n = (int64_t)read_whole(stream, buf, size);
+    if (n <= 0 && n != WEIR_ECANCELED)
+        n = end(stream, (int)n);
+    stream->reading = false;
+    return n;
+}
+
+int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size)
+{
+    if (size == 0)
+        return WEIR_EINVAL;
+    if (stream->reading)
+        return WEIR_EBUSY;
+    return read_some(stream, buf, size, stream->idle_ns);
+}
+
+/* ---- events ---- */
+
+static const char *text_of(const struct weir__buf *buf, const char *none)
+{
+    return buf->len > 0 ? buf->data : none;
+}
+
+static void show(weir_stream *stream)
+{
+    const struct weir__sse *sse = &stream->sse;
+    stream->event = (struct weir_sse_event){
+        .event = text_of(&sse->event, "message"),
+        .data = text_of(&sse->data, ""),
+        .data_len = sse->data.len,
+        .id = text_of(&sse->id, ""),
+        .retry_ms = sse->retry_ms,
+    };
+}
+
+/* Where tokens are counted: what the event says of the usage, as some do at the end. */
+static void note_usage(weir_stream *stream)
+{
+    if (!weir__limits_count(&stream->client->limiter->limits, WEIR_TOKENS))
+        return;
+    const struct weir_response event = {.body = stream->sse.data};
+    int64_t used = weir__provider_used(&event);
+    if (used >= 0)
+        stream->opened.used = used;
+}
+
+static bool is_done(const weir_stream *stream)
+{
+    return stream->done != NULL &&
+           strncmp(stream->event.data, stream->done, strlen(stream->done)) == 0;
+}
+
+/* Reads what is left, so that the connection can be used again. Whatever comes of that, the content
+ * was complete. */
+static int finish(weir_stream *stream)
+{
+    int64_t n = 1;
+    stream->reading = true;
+    for (int i = 0; i < END_PIECES && n > 0 && stream->opened.download != NULL; i++)
+        n = read_download(stream, stream->piece, PIECE, weir__ms_to_ns(end_ms));
+    stream->reading = false;
+    stream->piece_at = stream->piece_len = 0;
+    return end(stream, 0);
+}
+
+/* More bytes for the parser: 1, 0 at the end. */
+static int fill(weir_stream *stream)
+{
+    if (stream->ended)
+        return stream->rc;
+    if (stream->piece == NULL && (stream->piece = weir__alloc(PIECE)) == NULL)
+        return WEIR_ENOMEM;
+    int64_t n = read_some(stream, stream->piece, PIECE, stream->idle_ns);
+    stream->piece_at = 0;
+    stream->piece_len = n > 0 ? (size_t)n : 0;
+    if (n == 0 && stream->done != NULL)
+        return end(stream, WEIR_ERESET);
+    return n > 0 ? 1 : (int)n;
+}
+
+int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
+{
+    *event = NULL;
+    if (stream->reading)
+        return WEIR_EBUSY;
+    int rc = 0;
+    while (rc == 0) {
+        size_t used;
+        if (stream->piece_at == stream->piece_len && (rc = fill(stream)) <= 0)
+            return rc;
+        rc = weir__sse_feed(&stream->sse, stream->piece + stream->piece_at,
+                            stream->piece_len - stream->piece_at, &used);
+        stream->piece_at += used;
+    }
+    if (rc < 0)
+        return end(stream, rc);
+    show(stream);
+    note_usage(stream);
+    if (is_done(stream))
+        return finish(stream);
+    *event = &stream->event;
+    return 1;
+}
+
+/* ---- beginning and end ---- */
+
+static int set_up(weir_stream *stream, const struct weir_stream_opts *given)
+{
+    struct weir_stream_opts opts;
+    int rc = weir__opts_copy(&opts, sizeof opts, given);
+    if (rc < 0)
+        return rc;
+    uint64_t room = opts.buffer_bytes > 0 ? opts.buffer_bytes : buffer_bytes;
+    uint64_t event = opts.max_event_bytes > 0 ? opts.max_event_bytes : max_event_bytes;
+    int64_t silence_ms = opts.idle_ms != 0 ? opts.idle_ms : idle_ms;
+    if (room > PTRDIFF_MAX || event > PTRDIFF_MAX)
+        return WEIR_EINVAL;
+    stream->opened.room = (size_t)room;
+    stream->idle_ns = silence_ms > 0 ? weir__ms_to_ns(silence_ms) : INT64_MAX;
+    weir__sse_init(&stream->sse, (size_t)event);
+    if (opts.done == NULL)
+        return 0;
+    stream->done = weir__strdup(opts.done);
+    return stream->done != NULL ? 0 : WEIR_ENOMEM;
+}
+
+/* The answer may begin before the request's body has gone out to its end. */
+static int copy_body(weir_stream *stream, struct weir_request *request)
+{
+    if (request->body == NULL)
+        return 0;
+    if (request->body_len == 0)
+        request->body_len = strlen(request->body);
+    stream->body = weir__alloc(request->body_len + 1);
+    if (stream->body == NULL)
+        return WEIR_ENOMEM;
+    memcpy(stream->body, request->body, request->body_len);
+    ((char *)stream->body)[request->body_len] = '\0';
+    request->body = stream->body;
+    return 0;
+}
+
+static int open_stream(weir_stream *stream, const struct weir_request *given,
+                       const struct weir_stream_opts *opts)
+{
+    struct weir_request request;
+    int rc = set_up(stream, opts);
+    if (rc == 0)
+        rc = weir__opts_copy(&request, sizeof request, given);
+    if (rc == 0)
+        rc = copy_body(stream, &request);
+    if (rc == 0)
+        return weir__open(stream->client, &request, stream->response, &stream->opened);
+    stream->response->error = rc;
+    weir_response_set_failure(stream->response, WEIR_SENT_NEVER, weir_strerror(rc));
+    return rc;
+}
+
+int weir_stream_open(weir_client *client, const struct weir_request *request,
+                     const struct weir_stream_opts *opts, weir_stream **out)
+{
+    *out = NULL;
+    weir_stream *stream = weir__zalloc(sizeof *stream);
+    if (stream == NULL)
+        return WEIR_ENOMEM;
+    stream->client = client;
+    stream->response = weir__response_new(client->max_body);
+    if (stream->response == NULL) {
+        weir__free(stream);
+        return WEIR_ENOMEM;
+    }
+    client->calls++;
+    int rc = open_stream(stream, request, opts);
+    stream->ended = rc < 0;
+    stream->rc = rc;
+    *out = stream;
+    return rc;
+}
+
+const weir_response *weir_stream_response(const weir_stream *stream)
+{
+    return stream->response;
+}
+
+void weir_stream_close(weir_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    weir__opened_end(stream->client, &stream->opened);
+    stream->client->calls--;
+    weir__sse_free(&stream->sse);
+    weir_response_free(stream->response);
+    weir__free(stream->body);
+    weir__free(stream->done);
+    weir__free(stream->piece);
+    weir__free(stream);
+}

@@ -1,0 +1,53 @@
+/* libcurl's multi handles and their libev watchers. What a request costs grows with the number of
+ * connections of its multi, so there are several, each with a share of the easy handles: its shard.
+ *
+ * An easy handle stays in its shard, where the connection is that it used last, so who wants to
+ * reuse a connection to a host takes the handle that was there last. Made on demand, the oldest
+ * shard with room first; one that has not been used for a while is closed. */
+#ifndef WEIR_HTTP_CURL_SHARD_H
+#define WEIR_HTTP_CURL_SHARD_H
+
+#include "http/curl_handle.h"
+#include "http/host.h"
+#include "loop/loop.h"
+
+struct weir__shards {
+    struct ev_loop *ev;
+    /* Called, outside of libcurl, when a handle has left its multi: rc and the handle's response
+     * say how it went. It hands the handle back with weir__shards_give. */
+    void (*ended)(struct weir__curl_handle *handle, int rc);
+    CURLSH *share;           /* looked-up names and TLS sessions, the same for all shards */
+    struct weir__list list;  /* the oldest first */
+    struct weir__list idle;  /* handles, most recently used first */
+    struct weir__list moved; /* shards with transfers to be set going */
+    struct weir__list sockets, spare_sockets;
+    size_t count, count_max, room; /* shards; handles in each of them */
+    size_t handles;                /* in all, running or idle */
+    int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */
+};
+
+/* For up to max_parallel transfers at a time without reconnecting (more work, at a cost). False:
+ * memory is out; to be freed nevertheless. */
+bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, size_t max_parallel,
+                       void (*ended)(struct weir__curl_handle *handle, int rc));
+void weir__shards_free(struct weir__shards *shards); /* no transfer may be under way */
+
+/* An idle handle: the one that last sent to the host (NULL: unknown) if there is one. NULL: memory
+ * is out. */
+struct weir__curl_handle *weir__shards_take(struct weir__shards *shards, struct weir__host *host);
+void weir__shards_give(struct weir__curl_handle *handle, struct weir__host *host);
+
+/* Adds the handle's transfer, which the next weir__shards_run sets going. False: memory is out. */
+bool weir__shards_start(struct weir__curl_handle *handle);
+
+/* Takes it out before its end: its connection is closed. `ended` is not called. */
+void weir__shards_stop(struct weir__curl_handle *handle);
+
+/* Brings the content that was to come later; `ended` may be called. On the thread's own stack. */
+void weir__shards_resume(struct weir__curl_handle *handle);
+
+/* Goes on with what was started, and closes shards that have had no transfer for a minute. On the
+ * thread's own stack. */
+void weir__shards_run(struct weir__shards *shards, int64_t now_ns);
+
+#endif
