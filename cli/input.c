@@ -10,7 +10,7 @@
 #include "options.h"
 #include "term.h"
 
-/* A worker keeps a buffer of this size between rows, so that usual rows cost no allocation. */
+/* A line keeps a buffer of this size between rows, so that usual rows cost no allocation. */
 #define LINE_KEPT  ((size_t)64 << 10)
 #define LINE_FIRST ((size_t)1 << 10)
 
@@ -55,18 +55,13 @@ void input_close(struct input *input)
 
 int input_start(struct input *input)
 {
-    int rc = weir_semaphore_new(&input->turn, 1, 0);
-    if (rc < 0)
-        return rc;
     return weir_jsonl_new(&input->reader, input->fd, WEIR_JSONL_OPTS(.max_line = input->max_line));
 }
 
 void input_stop(struct input *input)
 {
     weir_jsonl_free(input->reader);
-    weir_semaphore_free(input->turn);
     input->reader = NULL;
-    input->turn = NULL;
 }
 
 static int keep(struct line *line, const struct weir_line *found)
@@ -85,10 +80,12 @@ static int keep(struct line *line, const struct weir_line *found)
     return 0;
 }
 
-static int read_row(struct input *input, struct line *line)
+int input_next(struct input *input, struct line *line)
 {
     struct weir_line found;
+    input->reading = true;
     int rc = input->ended ? 0 : weir_jsonl_next(input->reader, &found);
+    input->reading = false;
     input->ended |= rc == 0;
     line->too_long = rc == WEIR_ELINESIZE;
     if (rc != 1 && !line->too_long)
@@ -101,16 +98,6 @@ static int read_row(struct input *input, struct line *line)
     input->bytes += found.len + 1;
     rc = keep(line, &found);
     return rc < 0 ? rc : 1;
-}
-
-int input_next(struct input *input, struct line *line)
-{
-    int rc = weir_semaphore_acquire(input->turn);
-    if (rc < 0)
-        return rc;
-    rc = read_row(input, line);
-    weir_semaphore_release(input->turn);
-    return rc;
 }
 
 void line_release(struct line *line)

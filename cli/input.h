@@ -1,4 +1,4 @@
-/* The rows of a file, one after the other, shared by all workers. */
+/* The rows of a file, one after the other. */
 #ifndef WEIR_CLI_INPUT_H
 #define WEIR_CLI_INPUT_H
 
@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include <weir/jsonl.h>
-#include <weir/sync.h>
 
 struct input {
     int fd;
@@ -17,9 +16,9 @@ struct input {
     off_t begin; /* where in a regular file reading began */
     size_t max_line;
     weir_jsonl *reader;
-    weir_semaphore *turn; /* whose turn it is to read */
-    uint64_t rows;        /* read so far */
-    uint64_t bytes;       /* of them */
+    uint64_t rows;  /* read so far */
+    uint64_t bytes; /* of them */
+    bool reading;   /* a task is inside input_next: it waits, if another sees this */
     bool ended;
 };
 
@@ -40,7 +39,8 @@ void input_close(struct input *input);
 int input_start(struct input *input);
 void input_stop(struct input *input);
 
-/* The next row. 1, 0 at the end, or WEIR_ECANCELED, WEIR_EIO, WEIR_ENOMEM. Suspends. */
+/* The next row: for one task at a time. 1, 0 at the end, or WEIR_ECANCELED, WEIR_EIO, WEIR_ENOMEM.
+ * Suspends. */
 int input_next(struct input *input, struct line *line);
 
 /* Gives a line's memory back if it is much. */

@@ -55,13 +55,13 @@ int output_start(struct output *output);
 void output_stop(struct output *output);
 
 /* To be called with a row in hand: while a slow reader leaves much to be written it takes part in
- * the writing, so that rows pile up in their workers, whose number is bounded, and not in memory.
- * 0, WEIR_EIO or WEIR_ECANCELED. Suspends. */
+ * the writing, so that rows pile up where their number is bounded, and not in memory. 0, WEIR_EIO
+ * or WEIR_ECANCELED. Suspends. */
 int output_make_room(struct output *output);
 
 /* A row is built between these two, without suspending: add to what the first returns. The second
  * returns 0, WEIR_ENOMEM (the row was dropped), WEIR_EIO (output->error says why), or
- * WEIR_ECANCELED (the row is kept for output_flush). Suspends when much waits to be written. */
+ * WEIR_ECANCELED (the row is kept for output_flush). Does not suspend. */
 struct bytes *output_row_begin(struct output *output);
 int output_row_end(struct output *output);
 

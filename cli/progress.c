@@ -117,7 +117,7 @@ static void add_limit(struct text *text, const struct progress *progress,
         add(text, "; limited by the concurrency");
         break;
     case WEIR_BLOCKED_NOT:
-        if (weir_semaphore_waiting(progress->input->turn) > 0)
+        if (progress->input->reading && weir_semaphore_permits(progress->places) > 0)
             add(text, "; limited by the input");
     }
 }

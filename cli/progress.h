@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <weir/limiter.h>
+#include <weir/sync.h>
 
 #include "input.h"
 #include "options.h"
@@ -15,8 +16,9 @@ struct progress {
     const struct input *input;
     const struct report *report;
     const weir_limiter *limiter;
-    bool redraws;        /* one line on a terminal, again and again */
-    int64_t interval_ms; /* 0: nothing is shown */
+    const weir_semaphore *places; /* of rows: those that are free lack input */
+    bool redraws;                 /* one line on a terminal, again and again */
+    int64_t interval_ms;          /* 0: nothing is shown */
     int64_t last_ms;
     uint64_t last_rows;
     double per_s; /* smoothed */

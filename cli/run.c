@@ -1,4 +1,4 @@
-/* `weir run`: many workers, each a task that takes the next row, sends it and writes its answer. */
+/* `weir run`: a map over the rows of the input, whose results are written as they come. */
 #include "run.h"
 
 #include <inttypes.h>
@@ -11,11 +11,11 @@
 #include "defaults.h"
 #include "exit_status.h"
 #include "http_text.h"
+#include "job.h"
 #include "term.h"
-#include "worker.h"
 
-/* While some rows wait for another attempt, others take their places: hence more workers than
- * requests in flight. One place is for the row that is the next to be sent. */
+/* While some rows wait for another attempt, others take their places: hence more rows at a time
+ * than requests in flight. One place is for the row that is the next to be sent. */
 #define EXTRA_PLACES 1
 #define EXTRA_LEAST  16
 #define EXTRA_MOST   1024
@@ -112,7 +112,7 @@ static int make_client(struct run *run)
     const struct weir_retry_opts *retry =
         WEIR_RETRY_OPTS(.max_attempts = options->max_attempts, .max_throttled = THROTTLED_MAX,
                         .max_elapsed_ms = options->timeout_ms,
-                        .server_wait_max_ms = SERVER_WAIT_MAX_MS, .retry_if = worker_retry_if,
+                        .server_wait_max_ms = SERVER_WAIT_MAX_MS, .retry_if = job_retry_if,
                         .retry_if_arg = run);
     int rc =
         weir_client_new(&run->client,
@@ -142,7 +142,7 @@ static int make_parts(struct run *run)
     if (rc == 0)
         rc = weir_semaphore_new(&run->places, options->concurrency + EXTRA_PLACES, 0);
     if (rc == 0)
-        rc = weir_group_new(&run->workers, NULL);
+        rc = weir_group_new(&run->takers, NULL);
     if (rc == 0)
         rc = weir_group_new(&run->helpers, NULL);
     if (rc < 0)
@@ -150,8 +150,10 @@ static int make_parts(struct run *run)
     int status = make_limiter(run);
     if (status == 0)
         status = make_client(run);
-    run->progress =
-        (struct progress){.input = &run->input, .report = &run->report, .limiter = run->limiter};
+    run->progress = (struct progress){.input = &run->input,
+                                      .report = &run->report,
+                                      .limiter = run->limiter,
+                                      .places = run->places};
     progress_init(&run->progress, options->progress, run->output.path == NULL);
     return status;
 }
@@ -159,7 +161,8 @@ static int make_parts(struct run *run)
 static void free_parts(struct run *run)
 {
     weir_group_free(run->helpers);
-    weir_group_free(run->workers);
+    weir_group_free(run->takers);
+    jobs_free(run);
     weir_semaphore_free(run->places);
     weir_client_free(run->client);
     weir_limiter_free(run->limiter);
@@ -193,7 +196,8 @@ static int flush_task(void *arg)
     return weir_deadline_end(&limit, output_flush(&run->output));
 }
 
-static size_t count_workers(const struct options *options)
+/* Rows that are out of the input at a time, at most. */
+static size_t count_rows(const struct options *options)
 {
     uint64_t extra = options->concurrency;
     if (extra < EXTRA_LEAST)
@@ -203,34 +207,36 @@ static size_t count_workers(const struct options *options)
     return (size_t)(options->concurrency + extra);
 }
 
-/* As a task of the workers' group, so that a signal can cancel it when the reader is stuck. */
+/* When this task is cancelled, so is what the map is working on. */
+static int take_task(void *arg)
+{
+    struct run *run = arg;
+    struct weir_mapped mapped;
+    if (run->stop != STOP_NOT)
+        return 0;
+    int rc = weir_map_new(&run->map, job_read, job_send,
+                          WEIR_MAP_OPTS(.concurrency = count_rows(run->options), .arg = run,
+                                        .drop = job_end));
+    while (rc >= 0 && (rc = weir_map_next(run->map, &mapped)) == 1)
+        job_end(run, mapped.item, mapped.result);
+    weir_map_free(run->map);
+    run->map = NULL;
+    return rc;
+}
+
+/* As a task that a signal can cancel when a server or the reader is stuck. */
+static void run_taker(struct run *run, weir_task_fn fn)
+{
+    weir_task *task = weir_spawn(run->takers, fn, run);
+    run_fail(run, task != NULL ? weir_await(task) : WEIR_ENOMEM);
+}
+
 static void write_the_rest(struct run *run)
 {
     run->flushing = true;
     output_release(&run->output);
-    weir_task *task = weir_spawn(run->workers, flush_task, run);
-    run_fail(run, task != NULL ? weir_await(task) : WEIR_ENOMEM);
+    run_taker(run, flush_task);
     run->flushing = false;
-}
-
-/* Fewer workers than wanted, for want of memory, do the same work. */
-static int run_workers(struct run *run)
-{
-    size_t count = count_workers(run->options);
-    struct worker *workers = calloc(count, sizeof *workers);
-    int rc = WEIR_ENOMEM;
-    if (workers == NULL)
-        return rc;
-    for (size_t i = 0; i < count; i++) {
-        workers[i].run = run;
-        if (weir_spawn(run->workers, worker_task, &workers[i]) != NULL)
-            rc = 0;
-    }
-    weir_gather(run->workers);
-    for (size_t i = 0; i < count; i++)
-        worker_release(&workers[i]);
-    free(workers);
-    return rc;
 }
 
 /* Nothing was sent: what the output may hold says at most that some rows are bad. */
@@ -247,7 +253,7 @@ static void run_tasks(struct run *run)
     weir_spawn(run->helpers, show_task, run);
     weir_spawn(run->helpers, keep_task, run);
     run->report.began_ms = weir_now_ms();
-    run_fail(run, run_workers(run));
+    run_taker(run, take_task);
     if (run->output.error == 0 && !is_discarded(run))
         write_the_rest(run);
     weir_limiter_stats(run->limiter, &stats);

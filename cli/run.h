@@ -8,6 +8,7 @@
 
 #include <weir/client.h>
 #include <weir/limiter.h>
+#include <weir/map.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 
@@ -39,8 +40,11 @@ struct run {
     struct row_rules rules;
     weir_limiter *limiter;
     weir_client *client;
-    weir_group *workers;
+    weir_map *map;          /* of the rows, each a struct job; NULL before and after */
+    weir_group *takers;     /* the task that takes from the map, then the one that writes the rest;
+                               their cancel is the map's end */
     weir_semaphore *places; /* of rows that are on their first attempt, or hold its answer */
+    struct job *spare;      /* without a row */
     weir_group *helpers;    /* signals, progress, the output's keeper */
     char *origin;           /* scheme, host and port that rows go to: the base URL's or the first
                                row's; NULL before */
@@ -65,7 +69,8 @@ enum stop_how {
     STOP_NOW,   /* what is in flight is cancelled */
 };
 
-/* Ends the run: no request starts any more. The first reason counts. Does not suspend. */
+/* Ends the run: no row is read and no request starts any more. The first reason counts. Does not
+ * suspend. */
 void run_stop(struct run *run, enum stop stop, enum stop_how how);
 
 /* run_stop for what writing a row or running out of memory returned; 0 and WEIR_ECANCELED are fine.

@@ -27,8 +27,8 @@ static size_t in_flight(const struct run *run)
     return stats.holding;
 }
 
-/* Rows that wait, for input, their turn or another attempt, hold nobody up: once nothing is in
- * flight they are cancelled. */
+/* Rows that wait for their turn or another attempt hold nobody up: once nothing is in flight they
+ * are cancelled. */
 static int drain(void *arg)
 {
     struct run *run = arg;
@@ -38,7 +38,7 @@ static int drain(void *arg)
         if (rc < 0)
             return rc;
     }
-    weir_group_cancel(run->workers);
+    weir_group_cancel(run->takers);
     return 0;
 }
 
@@ -47,9 +47,11 @@ void run_stop(struct run *run, enum stop stop, enum stop_how how)
     bool first = run->stop == STOP_NOT;
     if (first)
         run->stop = stop;
+    if (run->map != NULL)
+        weir_map_stop(run->map);
     weir_limiter_close(run->limiter);
     if (how == STOP_NOW || (first && weir_spawn(run->helpers, drain, run) == NULL))
-        weir_group_cancel(run->workers);
+        weir_group_cancel(run->takers);
 }
 
 void run_fail(struct run *run, int rc)

@@ -45,6 +45,45 @@ class SlowReader(weir_run.Case):
         self.assertEqual(len(weir_run.rows_of(result.stdout)), len(server.requests))
 
 
+class Places(weir_run.Case):
+    """Two rows at a time; those that wait for another attempt let up to 16 others pass."""
+
+    ROWS = 40
+
+    def start_rows(self, waiting):
+        """The first `waiting` rows that come are to wait for long."""
+
+        def handler(request):
+            if request["number"] < waiting:
+                return answer("", "500 Oops", ["Retry-After: 300"])
+            return answer()
+
+        server = self.server(handler)
+        self.write("in.jsonl", [{"url": f"/{i}"} for i in range(self.ROWS)])
+        return server, self.start("run", "in.jsonl", "-o", "out.jsonl", "--base-url", server.url,
+                                  "--concurrency", "2")
+
+    def test_waiting_rows_hold_up_no_others(self):
+        _, process = self.start_rows(17)
+        done = self.ROWS - 17
+        self.wait_for_output(lambda data: data.count(b"\n") == done, "all others are written")
+        process.send_signal(weir_run.signal.SIGINT)
+        result = self.finish(process)
+        self.assertEqual(result.status, 130, result.stderr)
+        self.assertIn(f"holds {done} rows; 17 more may have reached the server, 0 had been read "
+                      "but not sent\n", result.stderr)
+
+    def test_waiting_rows_are_bounded(self):
+        server, process = self.start_rows(self.ROWS)
+        self.wait_until(lambda: len(server.requests) == 18, "all that may wait do")
+        time.sleep(0.3)  # time for another
+        process.send_signal(weir_run.signal.SIGINT)
+        result = self.finish(process)
+        self.assertEqual((result.status, len(server.requests)), (130, 18), result.stderr)
+        self.assertIn("holds 0 rows; 18 more may have reached the server, 0 had been read but not "
+                      "sent\n", result.stderr)
+
+
 class OldOutput(weir_run.Case):
     def test_bad_rows_alone_do_not_cost_it(self):
         self.write("out.jsonl", "precious\n")

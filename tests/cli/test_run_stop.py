@@ -103,6 +103,18 @@ class Signals(Stopped):
         self.assertIn("out.jsonl holds 2 rows; 1 more may have reached the server, 0 had been read "
                       "but not sent\n", result.stderr)
 
+    def test_nothing_is_read_any_more(self):
+        server = self.hanging_server()
+        process = self.start_rows(20000, server, "--concurrency", "2")
+        self.wait_until(lambda: len(server.requests) == 2, "two requests are there")
+        process.send_signal(signal.SIGINT)
+        self.said(process, b"stopping")
+        time.sleep(0.3)  # time to read on, if it would
+        self.go.set()
+        result = self.finish(process)
+        self.assertEqual((result.status, len(self.check_rows())), (130, 2), result.stderr)
+        self.assertIn("holds 2 rows; 1 more row had been read but not sent\n", result.stderr)
+
     def test_second_interrupt_cancels(self):
         server = self.hanging_server()
         process = self.start_rows(100, server, "--concurrency", "5")
@@ -387,8 +399,13 @@ class Progress(Stopped):
         self.assertEqual(self.finish(process).status, 0)
 
     def test_what_limits_is_told(self):
-        server = self.server(lambda _: answer("", "429 Too Many", ["Retry-After: 300"]))
-        process = self.start_rows(10, server, "--progress", "plain")
+        all_there = threading.Barrier(10)
+
+        def handler(_):
+            all_there.wait(weir_run.PATIENCE)
+            return answer("", "429 Too Many", ["Retry-After: 300"])
+
+        process = self.start_rows(10, self.server(handler), "--progress", "plain")
         said = self.said(process, b"server's pause, 4 min")
         self.assertIn("10 too fast", said)
         process.kill()
@@ -396,9 +413,11 @@ class Progress(Stopped):
     def test_the_gentle_start_behind_a_pause_is_told(self):
         go = threading.Event()
         self.addCleanup(go.set)
+        all_there = threading.Barrier(64)
 
         def handler(request):
             if request["number"] < 64:
+                all_there.wait(weir_run.PATIENCE)
                 return answer("", "429 Too Many", ["Retry-After: 3"])
             go.wait(weir_run.PATIENCE)
             return answer()
@@ -406,6 +425,19 @@ class Progress(Stopped):
         process = self.start_rows(200, self.server(handler), "--progress", "plain")
         said = self.said(process, b"\n")
         self.assertIn("; starting again gently after a pause\n", said)
+        process.kill()
+
+    def test_a_slow_input_is_told(self):
+        """But not while all that may be in flight is: then a faster one would not help."""
+        server = self.hanging_server()
+        process = self.start("run", "-", "-o", "out.jsonl", "--base-url", server.url,
+                             "--concurrency", "1", "--progress", "plain", stdin=subprocess.PIPE)
+        process.stdin.write(b'{"url":"/","body":1}\n')
+        process.stdin.flush()
+        self.assertRegex(self.said(process, b"\n"), r"0 rows, .*; 1 in flight\n$")
+        self.go.set()
+        self.assertRegex(self.said(process, b"\n"),
+                         r"1 rows, .*; 0 in flight; limited by the input\n$")
         process.kill()
 
     def test_none_says_nothing_but_errors(self):

@@ -1,0 +1,259 @@
+#include "job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "defaults.h"
+#include "http_text.h"
+#include "shortage.h"
+#include "term.h"
+
+/* --- places ------------------------------------------------------------------------------- */
+
+/* Bounds the rows and answers in memory: an answer that cannot be written yet keeps its place, and
+ * only a row that waits for another attempt gives its place to another. */
+static int take_place(struct job *job)
+{
+    int rc = weir_semaphore_acquire(job->run->places);
+    job->placed = rc == 0;
+    return rc;
+}
+
+static void leave_place(struct job *job)
+{
+    if (job->placed)
+        weir_semaphore_release(job->run->places);
+    job->placed = false;
+}
+
+/* --- jobs --------------------------------------------------------------------------------- */
+
+/* Jobs are used again, so that a row costs no allocation; the map bounds how many there are. */
+static struct job *take_job(struct run *run)
+{
+    struct job *job = run->spare;
+    if (job != NULL) {
+        run->spare = job->next;
+        return job;
+    }
+    job = calloc(1, sizeof *job);
+    if (job != NULL)
+        job->run = run;
+    return job;
+}
+
+static void leave_job(struct job *job)
+{
+    struct run *run = job->run;
+    leave_place(job);
+    job->next = run->spare;
+    run->spare = job;
+}
+
+void jobs_free(struct run *run)
+{
+    struct job *job;
+    while ((job = run->spare) != NULL) {
+        run->spare = job->next;
+        free(job->line.text);
+        free(job);
+    }
+}
+
+/* --- a server that is not there ----------------------------------------------------------- */
+
+static bool could_not_connect(int rc)
+{
+    return rc == WEIR_ECONNECT || rc == WEIR_ERESOLVE || rc == WEIR_ETLS;
+}
+
+static bool seems_unreachable(const struct job *job, int rc)
+{
+    return could_not_connect(rc) && !job->run->answered && job->for_origin && !job->shortage;
+}
+
+int job_retry_if(const struct weir_attempt *attempt, void *arg)
+{
+    struct run *run = arg;
+    struct job *job = weir_task_arg(weir_task_self());
+    if (attempt->rc == 0)
+        run->answered = true;
+    job->shortage = could_not_connect(attempt->rc) && shortage_is_now();
+    if (seems_unreachable(job, attempt->rc))
+        return 0;
+    if (attempt->retry)
+        leave_place(job);
+    return attempt->retry;
+}
+
+/* Rows may name other servers; one of those that is down does not end the run. Without a base URL
+ * the first row's server counts. */
+static bool is_for_origin(struct run *run, const char *url)
+{
+    if (!url_is_absolute(url))
+        return true;
+    size_t len = url_origin_len(url);
+    if (run->origin == NULL)
+        run->origin = strndup(url, len);
+    return run->origin != NULL && strlen(run->origin) == len &&
+           strncasecmp(run->origin, url, len) == 0;
+}
+
+/* What libcurl does not know, or does not say. */
+static void explain_failure(struct job *job, int rc)
+{
+    const struct run *run = job->run;
+    const char *url = job->row.url;
+    const char *proxy = proxy_variable(url_is_absolute(url) ? url : run->origin);
+    if (!could_not_connect(rc))
+        return;
+    if (job->shortage)
+        answer_add_text(&job->answer, "; this machine had no file or thread left for it: "
+                                      "lower --concurrency, or see 'ulimit -n' and '-u'");
+    else if (proxy != NULL)
+        answer_add_text(&job->answer,
+                        "; the variable %s names a proxy: check it, or except "
+                        "the host by no_proxy",
+                        proxy);
+}
+
+/* The limit that the server tells of, if it does so in one plain number. */
+static void note_limit(struct run *run, const weir_response *response)
+{
+    size_t len = 0;
+    if (run->server_limit[0] != '\0' || response == NULL)
+        return;
+    const char *limit = weir_response_header(response, "x-ratelimit-limit-requests", &len);
+    if (limit == NULL || len >= sizeof run->server_limit)
+        return;
+    memcpy(run->server_limit, limit, len);
+    run->server_limit[len] = '\0';
+    if (strspn(run->server_limit, "0123456789") != len)
+        run->server_limit[0] = '\0';
+}
+
+static void watch_server(struct job *job, int rc)
+{
+    struct run *run = job->run;
+    const struct answer *answer = &job->answer;
+    if (rc == 0)
+        run->answered = true;
+    if (seems_unreachable(job, rc) && run->stop == STOP_NOT) {
+        answer_message(answer, run->why, sizeof run->why);
+        run_stop(run, STOP_UNREACHABLE, STOP_NOW);
+    }
+    if (run->stop == STOP_NOT && report_is_refused(&run->report)) {
+        answer_message(answer, run->why, sizeof run->why);
+        run_stop(run, STOP_REFUSED, STOP_DRAIN);
+    }
+}
+
+/* --- a row -------------------------------------------------------------------------------- */
+
+int job_read(void *arg, void **item)
+{
+    struct run *run = arg;
+    struct job *job = take_job(run);
+    int rc = job != NULL ? take_place(job) : WEIR_ENOMEM;
+    if (rc == 0)
+        rc = input_next(&run->input, &job->line);
+    if (rc > 0) {
+        *item = job;
+        return rc;
+    }
+    if (job != NULL)
+        leave_job(job);
+    if (rc == WEIR_EIO)
+        run_stop(run, STOP_INPUT, STOP_DRAIN);
+    else
+        run_fail(run, rc);
+    return rc;
+}
+
+/* 0 when the row has an answer, which may be that it failed. */
+static int send_row(struct job *job)
+{
+    struct run *run = job->run;
+    const struct row *row = &job->row;
+    job->for_origin = is_for_origin(run, row->url);
+    run->sending = true;
+    job->shortage = false;
+    int rc = weir_request(run->client,
+                          WEIR_REQUEST(.method = row->method, .url = row->url,
+                                       .headers = row->headers, .body = row->body.at,
+                                       .body_len = row->body.len, .replay = run->options->replay),
+                          &job->response);
+    if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
+        return rc;
+    answer_judge(&job->answer, run->input.name, &job->line, rc, job->response);
+    explain_failure(job, rc);
+    note_limit(run, job->response);
+    watch_server(job, rc);
+    return run->stop == STOP_UNREACHABLE ? WEIR_ECANCELED : 0;
+}
+
+/* A base URL that was forgotten would fail all rows in the same way. */
+static void watch_base(struct job *job)
+{
+    struct run *run = job->run;
+    const struct line *line = &job->line;
+    if (!job->row.lacks_base || line->row > BASE_ROWS)
+        return;
+    if (line->row == 1)
+        run->first_line = line->number;
+    if (++run->baseless == BASE_ROWS && !run->sending)
+        run_stop(run, STOP_BASELESS, STOP_NOW);
+}
+
+int job_send(void *arg, void *item, void **result)
+{
+    struct run *run = arg;
+    struct job *job = item;
+    int rc = 0;
+    if (row_parse(&job->row, &job->line, &run->rules)) {
+        rc = send_row(job);
+    } else {
+        answer_bad_row(&job->answer, run->input.name, &job->line, job->row.fault);
+        watch_base(job);
+    }
+    if (rc == 0)
+        *result = &job->answer;
+    return rc;
+}
+
+static void write_answer(struct job *job)
+{
+    struct run *run = job->run;
+    if (job->answer.attempts > 0)
+        output_release(&run->output);
+    int rc = output_make_room(&run->output);
+    struct bytes *out = output_row_begin(&run->output);
+    answer_write(&job->answer, &job->line, &job->row, out);
+    report_count(&run->report, &job->answer, &job->line);
+    run_fail(run, rc);
+    run_fail(run, output_row_end(&run->output));
+}
+
+/* The row gets no line in the output; the server may have got it all the same. */
+static void count_lost(struct job *job)
+{
+    if (job->response != NULL && weir_response_sent(job->response) != WEIR_SENT_NEVER)
+        job->run->dropped_sent++;
+}
+
+void job_end(void *arg, void *item, void *result)
+{
+    struct job *job = item;
+    (void)arg;
+    if (result != NULL)
+        write_answer(job);
+    else
+        count_lost(job);
+    weir_response_free(job->response);
+    job->response = NULL;
+    row_release(&job->row);
+    line_release(&job->line);
+    leave_job(job);
+}
