@@ -65,6 +65,11 @@ bool weir__gate_close(struct weir__gate *gate, int64_t open_ns, int64_t now_ns)
     return true;
 }
 
+bool weir__gate_hold(struct weir__gate *gate, int64_t open_ns, int64_t now_ns)
+{
+    return open_ns > now_ns && lengthen(gate, open_ns);
+}
+
 bool weir__gate_success(struct weir__gate *gate, int64_t sent_ns)
 {
     if (of_earlier_epoch(gate, sent_ns))

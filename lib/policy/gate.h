@@ -31,6 +31,9 @@ bool weir__gate_throttled(struct weir__gate *gate, int64_t sent_ns, int64_t serv
  * Returns true if it is closed now for longer than before. */
 bool weir__gate_close(struct weir__gate *gate, int64_t open_ns, int64_t now_ns);
 
+/* The same without a gentle start behind it: something else knows the pace. */
+bool weir__gate_hold(struct weir__gate *gate, int64_t open_ns, int64_t now_ns);
+
 /* An answer other than "too fast" came for a request admitted at sent_ns; those of an earlier epoch
  * say nothing about this one. Returns true if the window grew. */
 bool weir__gate_success(struct weir__gate *gate, int64_t sent_ns);

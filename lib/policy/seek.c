@@ -1,0 +1,563 @@
+#include "policy/seek.h"
+
+#include "base/clock.h"
+
+/* ---- how it is tuned: docs/design/learning.md says by what ---- */
+
+#define RATE_MIN 1e-18
+#define RATE_MAX 1.0
+
+/* The start. A refusal that did not come within _ECHO_MAX is taken not to come. */
+#define FIRST_ROUND   32
+#define FIRST_ECHO_NS (250 * WEIR__NS_PER_MS)
+#define ECHO_MAX_NS   WEIR__NS_PER_S
+
+/* The way from a cut back to the limit, in requests: as many as have been counted since the limit
+ * is believed, times _SPANS; at most _SPAN_MAX or what 4 s bring, if that is more, and long enough
+ * that the pauses which the server asks for cost little. Never less than can be under way unheard
+ * of. */
+#define SPANS       1.5
+#define SPAN_MIN    12.0
+#define SPAN_MAX    150.0
+#define SPAN_NS     (4e9)
+#define SPAN_PAUSES 40.0
+#define SPAN_ECHOES 4.0
+
+/* A cut saves as many tokens in the server's bucket as this, and the jitter, may cost. */
+#define SAVED     1.5
+#define DEPTH_MIN 0.001
+#define DEPTH_MAX 0.3
+
+/* Refusals per request, over which the way gets longer, and under which shorter again. */
+#define COST_MUCH   0.007
+#define COST_LITTLE 0.003
+#define THRIFT_STEP 1.5
+#define THRIFT_MAX  64.0
+
+/* What is known of the limit counts for so many requests at most; for so many when it is new; at
+ * the first refusal; after the first opening of a window. */
+#define POOL_MAX  2000.0
+#define POOL_NEW  20.0
+#define POOL_OPEN 100.0
+#define AGREE     0.03 /* two counts agree within this */
+#define FALL_MAX  4    /* a few requests cannot show that the limit fell further */
+
+/* Refused this much later than expected, the limit is near the pace rather than near the count. */
+#define LATE_SPANS  2.8
+#define NEAR_PACE   0.97
+#define RISE_AGREED 1.1
+#define RISE_MAX    1.25
+
+/* So many probes refused in a row, or so many tokens' time: no bucket, a window that is used up.
+ * Its limit is counted from opening to opening, and is higher as far as windows were not used up.
+ */
+#define SHUT_PROBES      3
+#define SHUT_TOKENS      20.0
+#define SHUT_WAIT_TOKENS 4.0
+#define SHUT_RISE_MAX    1.3
+#define SHUT_RISE        0.5
+#define SHUT_AGREE       1.1
+#define PROBE_AT_ONCE    4.0 /* tokens within an echo, from which on a window is probed at once */
+
+/* A pause without the server's word: so many thousandths of a token's time, doubled by each probe
+ * that is refused. */
+#define PAUSE_LEAST   1100
+#define PAUSE_JITTER  400
+#define PAUSE_MAX_NS  (30 * WEIR__NS_PER_S)
+#define DOUBLINGS_MAX 60
+
+/* A slot that was missed by less is made up for: the tokens wait in the server's bucket. */
+#define LATE_NS (20 * WEIR__NS_PER_MS)
+
+/* ---- arithmetic ---- */
+
+static double within(double value, double least, double most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* By Newton's method, from above. */
+static double root(double square)
+{
+    double guess = greater(square, 1);
+    for (int i = 0; i < 200; i++) {
+        double next = (guess + square / guess) / 2;
+        if (next >= guess)
+            break;
+        guess = next;
+    }
+    return guess;
+}
+
+static double rate_of(double requests, double ns)
+{
+    return within(requests / greater(ns, 1), RATE_MIN, RATE_MAX);
+}
+
+static int64_t time_of(double requests, double rate)
+{
+    return (int64_t)within(requests / rate, 0, 4e18);
+}
+
+/* ---- what is settled ---- */
+
+/* A request that was not refused by then has been accepted, however long its answer takes. */
+static int64_t patience_ns(const struct weir__seek *seek)
+{
+    if (seek->refusal_ns == 0)
+        return seek->echo_ns;
+    return seek->refusal_ns + 4 * seek->refusal_var_ns;
+}
+
+static void mark(struct weir__seek *seek, struct weir__sent sent)
+{
+    int64_t apart_ns = patience_ns(seek) / (WEIR__SEEK_MARKS - 4);
+    if (sent.serial > 1 && sent.at_ns - seek->marks[seek->mark].at_ns < apart_ns)
+        return;
+    seek->mark = (seek->mark + 1) % WEIR__SEEK_MARKS;
+    seek->marks[seek->mark] = sent;
+}
+
+/* The newest request known to be settled. */
+static struct weir__sent settled_at(const struct weir__seek *seek, int64_t now_ns)
+{
+    int64_t before_ns = now_ns - patience_ns(seek);
+    struct weir__sent newest = {.at_ns = 0};
+    for (unsigned i = 0; i < WEIR__SEEK_MARKS; i++) {
+        const struct weir__sent *sent = &seek->marks[i];
+        if (sent->serial > newest.serial && sent->at_ns <= before_ns)
+            newest = *sent;
+    }
+    return newest;
+}
+
+/* Accepted of those sent behind ref and up to serial. */
+static double passed_since_ref(const struct weir__seek *seek, uint64_t serial)
+{
+    if (serial <= seek->ref.serial + seek->rejected)
+        return 0;
+    return (double)(serial - seek->ref.serial - seek->rejected);
+}
+
+/* ---- the pace ---- */
+
+static void set_cruise(struct weir__seek *seek)
+{
+    double x = seek->grown / seek->span - 1;
+    double pace = seek->limit * (1 + seek->depth * x * x * x);
+    double unheard = seek->pace * (double)patience_ns(seek);
+    if (x > 0 && unheard > 1) /* at most doubled before a refusal can be heard */
+        pace = within(pace, 0, seek->pace * (1 + 0.7 / unheard));
+    seek->pace = within(pace, RATE_MIN, RATE_MAX);
+}
+
+/* The surer the limit, the smaller the cuts and the longer the way back. */
+static void begin_cruise(struct weir__seek *seek, double grown)
+{
+    double limit = seek->limit;
+    double most = greater(SPAN_MAX, SPAN_NS * limit);
+    most = greater(most, (double)seek->pause_ns * SPAN_PAUSES * limit);
+    double least = greater(SPAN_MIN, SPAN_ECHOES * limit * (double)patience_ns(seek));
+    seek->span = within(SPANS * seek->pool, least, greater(least, most)) * seek->thrift;
+    double saved = SAVED + limit * (double)seek->refusal_var_ns;
+    seek->depth = within(4 * saved / seek->span, DEPTH_MIN, DEPTH_MAX); /* its area is 1/4 */
+    seek->grown = grown * seek->span;
+    seek->phase = WEIR__SEEK_CRUISE;
+    set_cruise(seek);
+}
+
+static void begin_round(struct weir__seek *seek, int64_t at_ns)
+{
+    seek->round = (struct weir__sent){.at_ns = at_ns, .serial = seek->newest.serial};
+}
+
+/* A round is what can be sent until its first answer is there. */
+static void climb(struct weir__seek *seek, int64_t at_ns)
+{
+    int64_t echo_ns = seek->echo_ns < FIRST_ECHO_NS ? seek->echo_ns : FIRST_ECHO_NS;
+    double size = seek->pace * (double)echo_ns;
+    if (seek->pace == 0 || at_ns - seek->round.at_ns < echo_ns ||
+        (double)(seek->newest.serial - seek->round.serial) < size)
+        return;
+    seek->pace = within(seek->pace * 2, RATE_MIN, RATE_MAX);
+    begin_round(seek, at_ns);
+    if (seek->phase == WEIR__SEEK_CLIMB && seek->pace >= seek->target) {
+        seek->limit = seek->target;
+        begin_cruise(seek, 1);
+    }
+}
+
+/* From an empty bucket no more comes out than flows in: if more did, the limit is higher. */
+static void raise_limit(struct weir__seek *seek, int64_t at_ns)
+{
+    if (seek->grown < seek->span)
+        return;
+    struct weir__sent settled = settled_at(seek, at_ns);
+    double sure = passed_since_ref(seek, settled.serial) - 3;
+    double sure_ns = (double)(settled.at_ns - seek->ref.at_ns);
+    if (sure > 0 && sure_ns > 0 && sure > seek->limit * sure_ns)
+        seek->limit = rate_of(sure, sure_ns);
+}
+
+static void grow(struct weir__seek *seek, int64_t at_ns)
+{
+    if (seek->phase != WEIR__SEEK_CRUISE) {
+        climb(seek, at_ns);
+        return;
+    }
+    seek->grown++;
+    raise_limit(seek, at_ns);
+    set_cruise(seek);
+}
+
+/* ---- a server that was shut ---- */
+
+/* Between a bucket, which lets one through, and a window, which lets all through again; and up from
+ * there. */
+static void climb_to(struct weir__seek *seek, double window, struct weir__sent probe)
+{
+    double bucket = within(1 / (double)(probe.at_ns - seek->cut_ns + 1), RATE_MIN, window);
+    seek->target = window;
+    seek->pace = root(bucket * window * 1e18) / 1e9;
+    seek->phase = WEIR__SEEK_CLIMB;
+    begin_round(seek, probe.at_ns);
+}
+
+/* From one opening to the next a window lets through what it holds, and a bucket no more than flows
+ * in. It opened between the last probe that was refused and this one. */
+static void opened(struct weir__seek *seek, struct weir__sent probe)
+{
+    int64_t open_ns = seek->failed_ns + (probe.at_ns - seek->failed_ns) / 2;
+    double total = (double)(probe.serial - 1) - (double)seek->refused;
+    double passed = total - seek->open_total, passed_ns = (double)(open_ns - seek->open_ns);
+    bool first = seek->open_total == 0;
+    if (passed < (first ? 1 : POOL_NEW) || passed_ns < 1)
+        return;
+    seek->open_ns = open_ns;
+    seek->open_total = total;
+    double window = rate_of(passed, passed_ns);
+    bool agree = window < seek->counted * SHUT_AGREE && window > seek->counted / SHUT_AGREE;
+    double room = within(seek->high, window, window * SHUT_RISE_MAX) - window;
+    seek->counted = window;
+    seek->limit = window + room * SHUT_RISE;
+    double most = agree ? within(2 * seek->pool, POOL_OPEN, POOL_MAX / 2) : POOL_OPEN;
+    seek->pool = first ? 0 : within(passed, 0, most);
+    seek->pool_ns = seek->pool / window;
+    seek->ref = (struct weir__sent){.at_ns = open_ns, .serial = probe.serial - 1};
+    seek->rejected = 0;
+    if (first)
+        climb_to(seek, window, probe);
+    else
+        begin_cruise(seek, 0);
+}
+
+static bool was_shut(const struct weir__seek *seek)
+{
+    double tokens = (double)(seek->failed_ns - seek->cut_ns) * seek->limit;
+    return seek->epoch_fails >= SHUT_PROBES || (seek->epoch_fails > 0 && tokens > SHUT_TOKENS);
+}
+
+/* One was accepted, after some were refused in a row. */
+static void probe_passed(struct weir__seek *seek, struct weir__sent probe)
+{
+    seek->shut = was_shut(seek);
+    if (seek->shut)
+        opened(seek, probe);
+    seek->fails = 0;
+    seek->passed = true;
+    seek->next_ns = weir__ns_add(seek->newest.at_ns, time_of(1, seek->pace));
+}
+
+/* ---- sending ---- */
+
+void weir__seek_init(struct weir__seek *seek, bool eager)
+{
+    *seek = (struct weir__seek){.eager = eager,
+                                .next_ns = INT64_MIN,
+                                .thrift = 1,
+                                .echo_ns = ECHO_MAX_NS};
+}
+
+int64_t weir__seek_slot_ns(const struct weir__seek *seek)
+{
+    return seek->next_ns;
+}
+
+/* Time in which nothing was asked for says nothing about the limit. */
+static bool was_idle(struct weir__seek *seek, int64_t at_ns)
+{
+    int64_t interval_ns = seek->pace > 0 ? time_of(1, seek->pace) : 0;
+    int64_t last_ns = seek->newest.at_ns;
+    int64_t idle_ns = at_ns - (seek->next_ns > last_ns ? seek->next_ns : last_ns);
+    if (idle_ns <= (interval_ns > LATE_NS ? interval_ns : LATE_NS))
+        return false;
+    seek->ref.at_ns += idle_ns;
+    seek->open_ns += idle_ns;
+    seek->round.at_ns += idle_ns;
+    return true;
+}
+
+/* The first round is over, and nothing has been heard. */
+static bool is_waiting(const struct weir__seek *seek)
+{
+    return seek->phase == WEIR__SEEK_OPEN && seek->pace == 0 && !seek->eager;
+}
+
+static int64_t interval_ns(const struct weir__seek *seek)
+{
+    int64_t interval = seek->pace > 0 ? time_of(1, seek->pace) : 0;
+    if (is_waiting(seek) && seek->newest.serial >= FIRST_ROUND)
+        return FIRST_ECHO_NS;
+    if (seek->fails > 0 && interval < patience_ns(seek)) /* one probe at a time */
+        return patience_ns(seek);
+    return interval;
+}
+
+/* The first answer is there, or too late to wait for. */
+static void begin_pace(struct weir__seek *seek, int64_t echo_ns, int64_t at_ns)
+{
+    seek->pace = rate_of(FIRST_ROUND, (double)echo_ns);
+    begin_round(seek, at_ns);
+}
+
+static void look_back(struct weir__seek *seek, int64_t at_ns)
+{
+    bool waited = is_waiting(seek) && at_ns >= seek->next_ns;
+    if (waited && seek->newest.serial >= FIRST_ROUND) {
+        begin_pace(seek, FIRST_ECHO_NS, at_ns);
+        return;
+    }
+    bool idle = was_idle(seek, at_ns);
+    if (seek->fails == 0) {
+        if (!idle)
+            grow(seek, at_ns);
+    } else if (seek->newest.serial > seek->epoch_serial &&
+               at_ns - seek->newest.at_ns >= patience_ns(seek)) {
+        probe_passed(seek, seek->newest);
+    }
+}
+
+struct weir__sent weir__seek_take(struct weir__seek *seek, int64_t at_ns)
+{
+    if (seek->newest.serial == 0)
+        seek->ref.at_ns = seek->round.at_ns = seek->open_ns = at_ns;
+    else
+        look_back(seek, at_ns);
+    bool late = at_ns > seek->next_ns && at_ns < weir__ns_add(seek->next_ns, LATE_NS);
+    int64_t from_ns = late && seek->fails == 0 ? seek->next_ns : at_ns;
+    seek->newest.at_ns = at_ns;
+    seek->newest.serial++;
+    mark(seek, seek->newest);
+    seek->next_ns = weir__ns_add(from_ns, interval_ns(seek));
+    return seek->newest;
+}
+
+/* ---- answers ---- */
+
+static void heard(struct weir__seek *seek, struct weir__sent sent, int64_t now_ns)
+{
+    int64_t took_ns = now_ns - sent.at_ns;
+    if (took_ns < seek->echo_ns)
+        seek->echo_ns = took_ns > 0 ? took_ns : 1;
+}
+
+/* As a round trip is estimated by RFC 6298. */
+static void refused_after(struct weir__seek *seek, int64_t took_ns)
+{
+    if (seek->refusal_ns == 0) {
+        seek->refusal_ns = took_ns > 0 ? took_ns : 1;
+        seek->refusal_var_ns = took_ns / 2;
+        return;
+    }
+    int64_t error_ns = took_ns - seek->refusal_ns;
+    seek->refusal_ns += error_ns / 8;
+    seek->refusal_var_ns += ((error_ns < 0 ? -error_ns : error_ns) - seek->refusal_var_ns) / 4;
+}
+
+void weir__seek_unsent(struct weir__seek *seek, struct weir__sent sent)
+{
+    seek->refused++;
+    seek->rejected += sent.serial > seek->ref.serial;
+}
+
+void weir__seek_accepted(struct weir__seek *seek, struct weir__sent sent, int64_t now_ns)
+{
+    heard(seek, sent, now_ns);
+    if (is_waiting(seek)) {
+        begin_pace(seek, seek->echo_ns, now_ns);
+        seek->next_ns = now_ns;
+    }
+    if (sent.serial <= seek->epoch_serial)
+        return;
+    seek->passed = true;
+    if (seek->fails > 0)
+        probe_passed(seek, sent);
+}
+
+/* ---- the limit ---- */
+
+static void believe(struct weir__seek *seek, double limit, double pool)
+{
+    seek->limit = limit;
+    seek->pool = pool;
+    seek->pool_ns = pool / limit;
+}
+
+/* By the first refusal. The start doubles, so what passed is about half of the pace. */
+static void guess(struct weir__seek *seek, double passed, double passed_ns)
+{
+    double echo_ns = (double)seek->echo_ns;
+    double limit = passed > 0 ? rate_of(passed, greater(passed_ns, echo_ns)) : 1 / echo_ns;
+    if (seek->pace > 0 && limit > seek->pace / 2)
+        limit = seek->pace / 2;
+    believe(seek, limit, 0);
+}
+
+static void join(struct weir__seek *seek, double passed, double passed_ns)
+{
+    seek->pool += passed;
+    seek->pool_ns += passed_ns;
+    if (seek->pool > POOL_MAX) {
+        seek->pool /= 2;
+        seek->pool_ns /= 2;
+    }
+    seek->limit = rate_of(seek->pool, seek->pool_ns);
+}
+
+/* Refused later than believed: the bucket may have been full in between, so that less passed than
+ * might have, or the limit rose. */
+static void rise(struct weir__seek *seek, bool agree, double left)
+{
+    bool late = seek->grown > seek->span * LATE_SPANS;
+    bool spilt = seek->grown > seek->span && left > 1;
+    double near = seek->pace * NEAR_PACE;
+    if (seek->phase != WEIR__SEEK_CRUISE || !(late || spilt) || near <= seek->limit)
+        return;
+    if (agree || !late)
+        seek->limit = within(near, 0, seek->limit * (agree ? RISE_AGREED : RISE_MAX));
+    else
+        seek->limit = root(seek->limit * near * 1e18) / 1e9;
+}
+
+/* Empty at ref, empty now: what was accepted in between is what flowed in. */
+static void estimate(struct weir__seek *seek, struct weir__sent sent)
+{
+    double passed = passed_since_ref(seek, sent.serial - 1);
+    double passed_ns = greater((double)(sent.at_ns - seek->ref.at_ns), 1);
+    double left = seek->counted * passed_ns - passed;
+    double slack = 2 + root(passed) / 2 + passed * AGREE;
+    bool known = seek->limit > 0, sure = seek->pool > 0;
+    bool agree = known && sure && left <= slack && left >= -slack;
+    if (!known) {
+        guess(seek, passed, passed_ns);
+    } else if (agree) {
+        join(seek, passed, passed_ns);
+    } else {
+        double least = sure && passed < POOL_NEW ? seek->counted / FALL_MAX : RATE_MIN;
+        double limit = within((passed + 0.5) / passed_ns, least, RATE_MAX);
+        believe(seek, limit, within(passed, 0, POOL_NEW));
+    }
+    seek->limit = within(seek->limit, RATE_MIN, RATE_MAX);
+    seek->counted = seek->limit;
+    rise(seek, agree, left);
+}
+
+/* ---- refusals ---- */
+
+static void note_cost(struct weir__seek *seek)
+{
+    double cost = (double)(seek->refused - seek->cycle_refused);
+    double size = (double)(seek->newest.serial - seek->cycle_serial);
+    seek->cycle_refused = seek->refused;
+    seek->cycle_serial = seek->newest.serial;
+    if (cost > COST_MUCH * size && seek->pool > POOL_NEW)
+        seek->thrift = within(seek->thrift * THRIFT_STEP, 1, THRIFT_MAX);
+    else if (cost < COST_LITTLE * size || seek->pool <= POOL_NEW)
+        seek->thrift = within(seek->thrift / THRIFT_STEP, 1, THRIFT_MAX);
+}
+
+static void cut(struct weir__seek *seek, struct weir__sent sent)
+{
+    bool window = seek->shut;
+    if (!window)
+        estimate(seek, sent);
+    note_cost(seek);
+    seek->fails = seek->epoch_fails = 0;
+    seek->shut = false;
+    seek->failed_ns = seek->cut_ns = sent.at_ns;
+    if (window && seek->limit * (double)patience_ns(seek) > PROBE_AT_ONCE)
+        seek->fails = 1;
+    seek->high = seek->pace;
+    seek->ref = sent;
+    seek->rejected = 0;
+    begin_cruise(seek, 0);
+}
+
+/* Whether nothing that was sent in this epoch has been accepted yet. */
+static bool is_failed_probe(const struct weir__seek *seek, struct weir__sent sent, int64_t now_ns)
+{
+    uint64_t settled = settled_at(seek, now_ns).serial;
+    if (settled > sent.serial - 1)
+        settled = sent.serial - 1;
+    return seek->limit > 0 && !seek->passed && settled <= seek->epoch_serial;
+}
+
+static int64_t own_pause_ns(const struct weir__seek *seek, struct weir__rand *rand)
+{
+    double tokens = (double)(PAUSE_LEAST + weir__rand_upto(rand, PAUSE_JITTER)) / 1000;
+    for (unsigned i = 0; i < seek->fails && i < DOUBLINGS_MAX; i++)
+        tokens *= 2;
+    int64_t pause_ns = time_of(tokens, seek->limit);
+    return pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS;
+}
+
+static void news(struct weir__seek *seek, struct weir__sent sent, int64_t now_ns)
+{
+    if (is_failed_probe(seek, sent, now_ns)) {
+        seek->fails++;
+        seek->epoch_fails++;
+        seek->failed_ns = sent.at_ns;
+        seek->rejected++;
+    } else {
+        cut(seek, sent);
+    }
+    seek->epoch_serial = seek->newest.serial;
+    seek->passed = false;
+}
+
+/* A long pause is a window's, or as good as one. */
+static void asked_to_wait(struct weir__seek *seek, int64_t wait_ns, int64_t now_ns)
+{
+    if ((double)wait_ns * seek->limit <= SHUT_WAIT_TOKENS)
+        return;
+    seek->fails = seek->epoch_fails = SHUT_PROBES;
+    seek->failed_ns = weir__ns_add(now_ns, wait_ns);
+}
+
+void weir__seek_throttled(struct weir__seek *seek, struct weir__sent sent, int64_t server_wait_ns,
+                          int64_t now_ns, struct weir__rand *rand)
+{
+    bool is_news = sent.serial > seek->epoch_serial, is_first = seek->limit == 0;
+    heard(seek, sent, now_ns);
+    refused_after(seek, now_ns - sent.at_ns);
+    seek->refused++;
+    if (is_news)
+        news(seek, sent, now_ns);
+    else if (sent.serial > seek->ref.serial)
+        seek->rejected++;
+    int64_t pause_ns = server_wait_ns;
+    if (server_wait_ns > 0 && is_news)
+        asked_to_wait(seek, server_wait_ns, now_ns);
+    else if (server_wait_ns <= 0)
+        pause_ns = is_news ? own_pause_ns(seek, rand) : 0;
+    if (server_wait_ns > seek->pause_ns)
+        seek->pause_ns = server_wait_ns < PAUSE_MAX_NS ? server_wait_ns : PAUSE_MAX_NS;
+    int64_t open_ns = weir__ns_add(now_ns, pause_ns);
+    if (open_ns > seek->next_ns || is_first) /* which ends the wait for a first answer */
+        seek->next_ns = open_ns;
+}
