@@ -113,6 +113,9 @@ static void add_limit(struct text *text, const struct progress *progress,
     case WEIR_BLOCKED_TOKENS:
         add(text, "; limited by the rate of tokens");
         break;
+    case WEIR_BLOCKED_LEARNED:
+        add(text, "; limited by the server's limit, %.3g/s", stats->learned_per_s);
+        break;
     case WEIR_BLOCKED_CONCURRENCY:
         add(text, "; limited by the concurrency");
         break;

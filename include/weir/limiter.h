@@ -38,6 +38,14 @@ struct weir_limit {
 };
 #define WEIR_LIMITS_MAX 8
 
+/* Whether a limiter that serves clients finds the server's limit by itself: by what the answers
+ * tell of it, else by their "too fast". Where limits are configured they are the ceiling. Not for
+ * shared limits. */
+enum weir_learn {
+    WEIR_LEARN_ON = 0,
+    WEIR_LEARN_OFF, /* after a "too fast" it pauses and starts gently, and remembers nothing */
+};
+
 struct weir_limiter_opts {
     size_t size;          /* set by WEIR_LIMITER_OPTS */
     uint64_t rate;        /* requests per period; 0: no such limit. These three are the shorthand
@@ -50,6 +58,8 @@ struct weir_limiter_opts {
     size_t limit_count;              /* WEIR_LIMITS_MAX at most, the shorthand included */
     weir_shared *shared; /* limits and gate that several limiters share (weir/shared.h), which may
                             be closed from then on; no limits of its own then. NULL: none */
+    enum weir_learn learn;
+    int reserved; /* leave 0 */
 };
 #define WEIR_LIMITER_OPTS(...)                                                                     \
     (&(struct weir_limiter_opts){.size = sizeof(struct weir_limiter_opts), __VA_ARGS__})
@@ -82,6 +92,7 @@ enum weir_blocked {
     WEIR_BLOCKED_RATE,        /* a limit that counts requests */
     WEIR_BLOCKED_CONCURRENCY, /* the bound on holders */
     WEIR_BLOCKED_TOKENS,      /* a limit that counts tokens */
+    WEIR_BLOCKED_LEARNED,     /* the server's limit, as far as it was learned */
 };
 
 struct weir_limiter_stats {
@@ -102,6 +113,12 @@ struct weir_limiter_stats {
     /* The tightest limit of each unit as it is now, in steady flow; 0: none. */
     double requests_per_s;
     double tokens_per_s;
+    /* What was learned of the server's limit on requests. */
+    double learned_per_s;    /* its rate; 0: not known */
+    int64_t told_limit;      /* the scarcest that answers told of lately: per window or capacity; */
+    int64_t told_remaining;  /* what is left of it now, */
+    int64_t told_reset_ms;   /* and when there is more; -1 all three: none was told */
+    int64_t learned_wait_ms; /* as gate_wait_ms */
 };
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@
 #include "admission/shared.h"
 #include "base/list.h"
 #include "policy/gate.h"
+#include "policy/learn.h"
 #include "task/sched.h"
 
 /* Timers wake late. A waiter that waited for its slot alone and whose slot has passed by less than
@@ -24,7 +25,7 @@
 
 enum {
     WEIR__CLASSES = 2 * WEIR_PRIORITY_MAX + 1,
-    WEIR__BLOCKED_KINDS = WEIR_BLOCKED_TOKENS + 1,
+    WEIR__BLOCKED_KINDS = WEIR_BLOCKED_LEARNED + 1,
 };
 
 /* Those of one priority. */
@@ -44,6 +45,8 @@ struct weir__blocked {
 struct weir_limiter {
     struct weir__rt *rt;
     struct weir__gate gate;
+    bool learns; /* the stays that say so are also paced by what is learned from them */
+    struct weir__learn learn;
     uint64_t concurrency; /* 0: no bound */
     uint64_t holding;
     uint64_t holding_since; /* of those, admitted since the gate last closed */
@@ -66,16 +69,18 @@ struct weir_limiter {
 /* A stay: the place in the order of arrival, and what was granted. Begin with all zero but for what
  * is marked "in"; a retry that enters again with the same stay keeps its age. */
 struct weir__stay {
-    bool counted;               /* in: among the holders, until weir__admission_leave */
-    int priority;               /* in: within WEIR_PRIORITY_MAX */
-    int64_t max_pause_ns;       /* in: when the gate closes for longer the stay ends with
-                                   WEIR_EPAUSED; 0: never */
+    bool counted;         /* in: among the holders, until weir__admission_leave */
+    bool learns;          /* in: _leave or _heard tells how it went, so that the limiter learns */
+    int priority;         /* in: within WEIR_PRIORITY_MAX */
+    int64_t max_pause_ns; /* in: when the gate closes for longer the stay ends with
+                             WEIR_EPAUSED; 0: never */
     struct weir__amounts want;  /* in: tokens; the requests are an argument of _enter */
     uint64_t ticket;            /* 0: not drawn yet */
     struct weir__amounts taken; /* by the last grant */
     int64_t admitted_ns;        /* the last grant, */
     int64_t taken_ns;           /* and as of when the limits were taken from: not later */
     uint64_t mark;              /* of shared limits */
+    struct weir__sent sent;     /* of what is learned */
     int64_t blocked_ns[WEIR__BLOCKED_KINDS]; /* waited so long, by enum weir_blocked; all entries */
 };
 
@@ -92,7 +97,7 @@ void weir__admission_let_go(weir_limiter *limiter);
  * weir__admission_leave. */
 void weir__admission_settle(weir_limiter *limiter, struct weir__stay *stay, int64_t tokens);
 
-/* Ends a stay and says how it went. */
+/* Ends a stay and says how it went, and what the answer told of limits; NULL: nothing. */
 enum weir__went {
     WEIR__WENT_UNUSED,    /* nothing was sent: requests and tokens come back */
     WEIR__WENT_ANSWERED,  /* the server took it */
@@ -100,7 +105,12 @@ enum weir__went {
     WEIR__WENT_UNKNOWN,   /* no answer: neither good nor bad for the gate */
 };
 void weir__admission_leave(weir_limiter *limiter, struct weir__stay *stay, enum weir__went went,
-                           int64_t server_wait_ms);
+                           const struct weir__told *told);
+
+/* Says so before the end, for what goes on after its answer has begun: _leave is told
+ * WEIR__WENT_UNKNOWN then. */
+void weir__admission_heard(weir_limiter *limiter, const struct weir__stay *stay,
+                           enum weir__went went, const struct weir__told *told);
 
 /* Holds nothing and sleeps until when_ns. 0, WEIR_ECANCELED, or WEIR_ECLOSED as soon as the limiter
  * closes. */
@@ -128,6 +138,10 @@ const struct weir__stay *weir__queue_head(const weir_limiter *limiter);
 /* The earliest time by gate and limits, with nobody before it. */
 int64_t weir__queue_slot_ns(const weir_limiter *limiter, const struct weir__amounts *ahead,
                             const struct weir__amounts *want);
+
+/* By what was learned, for a stay that learns; INT64_MIN: no bound. */
+int64_t weir__queue_learned_ns(const weir_limiter *limiter, const struct weir__stay *stay,
+                               int64_t now_ns);
 bool weir__queue_has_place(const weir_limiter *limiter, const struct weir__stay *stay);
 
 /* After a change of anything: grants what can be granted. */

@@ -25,7 +25,10 @@ static void say_blocked(const weir_limiter *limiter, const struct weir__stay *he
     int64_t slot = limiter->booking.held ? limiter->booking.slot_ns
                                          : weir__queue_slot_ns(limiter, &nothing, &head->want);
     stats->blocked = limiter->blocked.by;
-    if (slot > now_ns) {
+    if (limiter->blocked.by == WEIR_BLOCKED_LEARNED) {
+        int64_t learned = weir__queue_learned_ns(limiter, head, now_ns);
+        stats->blocked_ms = learned > now_ns ? weir__ns_to_ms_up(learned - now_ns) : 0;
+    } else if (slot > now_ns) {
         stats->blocked_ms = weir__ns_to_ms_up(slot - now_ns);
         if (limiter->gate.open_ns > now_ns)
             stats->blocked = WEIR_BLOCKED_GATE;
@@ -49,6 +52,22 @@ static int64_t waited_ms(const weir_limiter *limiter, enum weir_blocked by, int6
     return ns / WEIR__NS_PER_MS;
 }
 
+static void say_learned(const weir_limiter *limiter, int64_t now_ns,
+                        struct weir_limiter_stats *stats)
+{
+    const struct weir__learn *learn = &limiter->learn;
+    const struct weir__spread *told = weir__learn_told(learn, now_ns);
+    stats->learned_per_s = weir__learn_per_s(learn, now_ns);
+    stats->told_limit = stats->told_remaining = stats->told_reset_ms = -1;
+    if (told == NULL)
+        return;
+    uint64_t total = learn->total.of[told->unit];
+    int64_t reset_ns = weir__spread_reset_ns(told) - now_ns;
+    stats->told_limit = told->limit;
+    stats->told_remaining = (int64_t)weir__spread_remaining(told, total, now_ns);
+    stats->told_reset_ms = reset_ns > 0 ? weir__ns_to_ms_up(reset_ns) : 0;
+}
+
 int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats)
 {
     int64_t now_ns = weir__now_ns(limiter->rt);
@@ -62,12 +81,14 @@ int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *s
         .requests_wait_ms = waited_ms(limiter, WEIR_BLOCKED_RATE, now_ns),
         .tokens_wait_ms = waited_ms(limiter, WEIR_BLOCKED_TOKENS, now_ns),
         .concurrency_wait_ms = waited_ms(limiter, WEIR_BLOCKED_CONCURRENCY, now_ns),
+        .learned_wait_ms = waited_ms(limiter, WEIR_BLOCKED_LEARNED, now_ns),
         .concurrency = limiter->concurrency,
         .requests_per_s = weir__limits_per_s(&limiter->limits, WEIR_REQUESTS),
         .tokens_per_s = weir__limits_per_s(&limiter->limits, WEIR_TOKENS),
     };
     if (stats->size < sizeof stats->size)
         return WEIR_EINVAL;
+    say_learned(limiter, now_ns, &own);
     const struct weir__stay *head = weir__queue_head(limiter);
     if (head != NULL)
         say_blocked(limiter, head, now_ns, &own);

@@ -38,7 +38,8 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
     *out = NULL;
     if (rt == NULL)
         return WEIR_ENORUNTIME;
-    if (weir__opts_copy(&own, sizeof own, opts) < 0 || own.period_ms < 0)
+    if (weir__opts_copy(&own, sizeof own, opts) < 0 || own.period_ms < 0 ||
+        own.learn > WEIR_LEARN_OFF || own.reserved != 0)
         return WEIR_EINVAL;
     weir_limiter *limiter = weir__zalloc(sizeof *limiter);
     if (limiter == NULL)
@@ -46,11 +47,13 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
     limiter->rt = rt;
     limiter->users = 1;
     limiter->concurrency = own.concurrency;
+    limiter->learns = own.learn == WEIR_LEARN_ON && own.shared == NULL;
     for (unsigned i = 0; i < WEIR__CLASSES; i++)
         weir__list_init(&limiter->classes[i].queue);
     weir__list_init(&limiter->sleepers);
     weir__timer_init(&limiter->timer, weir__queue_time_came);
     int rc = own.shared != NULL ? take_shared(limiter, &own) : own_limits(limiter, &own);
+    weir__learn_init(&limiter->learn, weir__limits_per_s(&limiter->limits, WEIR_REQUESTS) > 0);
     if (rc == 0)
         *out = limiter;
     else

@@ -77,7 +77,7 @@ static void end(weir_permit *storage, enum weir__went went, int64_t tokens)
         return;
     permit->limiter = NULL;
     weir__admission_settle(limiter, &permit->stay, tokens);
-    weir__admission_leave(limiter, &permit->stay, went, -1);
+    weir__admission_leave(limiter, &permit->stay, went, NULL);
     weir__admission_let_go(limiter);
 }
 

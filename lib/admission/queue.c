@@ -139,6 +139,16 @@ int64_t weir__queue_slot_ns(const weir_limiter *limiter, const struct weir__amou
     return slot > limiter->gate.open_ns ? slot : limiter->gate.open_ns;
 }
 
+int64_t weir__queue_learned_ns(const weir_limiter *limiter, const struct weir__stay *stay,
+                               int64_t now_ns)
+{
+    if (!limiter->learns || !stay->learns)
+        return INT64_MIN;
+    struct weir__sums want;
+    memcpy(want.of, stay->want.of, sizeof want.of);
+    return weir__learn_slot_ns(&limiter->learn, &want, now_ns);
+}
+
 /* ---- granting ---- */
 
 static void grant(weir_limiter *limiter, struct weir__stay *stay, int64_t as_of_ns, int64_t now_ns)
@@ -148,6 +158,11 @@ static void grant(weir_limiter *limiter, struct weir__stay *stay, int64_t as_of_
         limiter->booking.held = false;
     } else {
         weir__limits_take(&limiter->limits, &stay->want, as_of_ns, now_ns);
+    }
+    if (limiter->learns && stay->learns) {
+        struct weir__sums want;
+        memcpy(want.of, stay->want.of, sizeof want.of);
+        stay->sent = weir__learn_take(&limiter->learn, &want, as_of_ns);
     }
     stay->taken = stay->want;
     stay->taken_ns = as_of_ns;
@@ -211,11 +226,18 @@ static enum weir_blocked serve(weir_limiter *limiter, struct entry *head, bool t
         wake_at(limiter, weir__gate_grows_ns(&limiter->gate, now_ns));
         return WEIR_BLOCKED_GATE;
     }
-    if (slot > now_ns) { /* as the gate opens something else holds it back */
+    int64_t learned = weir__queue_learned_ns(limiter, stay, now_ns);
+    if (slot > now_ns && slot >= learned) { /* as the gate opens something else holds it back */
         int64_t open_ns = limiter->gate.open_ns;
         wake_at(limiter, open_ns > now_ns ? open_ns : slot);
         return blocked_by_limit(limiter, stay, now_ns);
     }
+    if (learned > now_ns) {
+        wake_at(limiter, learned);
+        return WEIR_BLOCKED_LEARNED;
+    }
+    if (learned > slot)
+        slot = learned;
     bool late = !shared && (!timed || now_ns - slot > WEIR__CATCH_UP_NS);
     grant(limiter, stay, late ? now_ns : slot, now_ns);
     dequeue(limiter, head, now_ns);
@@ -278,7 +300,7 @@ int weir__queue_enter_now(weir_limiter *limiter, struct weir__stay *stay)
     int64_t now_ns = weir__now_ns(limiter->rt);
     see_shared_gate(limiter, now_ns);
     if (weir__queue_slot_ns(limiter, &nothing, &stay->want) > now_ns ||
-        !in_window(limiter, stay, now_ns))
+        weir__queue_learned_ns(limiter, stay, now_ns) > now_ns || !in_window(limiter, stay, now_ns))
         return WEIR_EBUSY;
     if (limiter->shared != NULL && book_now(limiter, stay, now_ns) < 0)
         return WEIR_EBUSY;
@@ -469,20 +491,69 @@ void weir__admission_settle(weir_limiter *limiter, struct weir__stay *stay, int6
         settle(limiter, stay, &used);
 }
 
-static void learn(weir_limiter *limiter, const struct weir__stay *stay, enum weir__went went,
-                  int64_t server_wait_ms)
+static void close_gate_for(weir_limiter *limiter, const struct weir__stay *stay, int64_t wait_ns,
+                           int64_t now_ns)
 {
-    int64_t now_ns = weir__now_ns(limiter->rt);
-    if (went == WEIR__WENT_ANSWERED)
-        weir__gate_success(&limiter->gate, stay->admitted_ns);
-    if (went != WEIR__WENT_THROTTLED)
-        return;
-    limiter->throttled++;
-    int64_t wait_ns = server_wait_ms >= 0 ? weir__ms_to_ns(server_wait_ms) : -1;
     int64_t closed_before_ns = limiter->gate.closed_at_ns;
     if (weir__gate_throttled(&limiter->gate, stay->admitted_ns, wait_ns, now_ns,
                              &limiter->rt->rand))
         gate_closed(limiter, closed_before_ns);
+}
+
+/* What is learned sets the pace, so the gate only holds as long as the server asks for; while
+ * nothing is known it starts gently behind that. */
+static void brake(weir_limiter *limiter, const struct weir__stay *stay,
+                  const struct weir__told *told, int64_t wait_ns, int64_t now_ns)
+{
+    weir__learn_throttled(&limiter->learn, stay->sent, told, now_ns, &limiter->rt->rand);
+    if (wait_ns <= 0)
+        return;
+    if (!limiter->learn.capped && !weir__learn_knows(&limiter->learn))
+        close_gate_for(limiter, stay, wait_ns, now_ns);
+    else if (weir__gate_hold(&limiter->gate, weir__ns_add(now_ns, wait_ns), now_ns))
+        gate_closed(limiter, limiter->gate.closed_at_ns);
+}
+
+static void hear_throttled(weir_limiter *limiter, const struct weir__stay *stay, bool learns,
+                           const struct weir__told *told, int64_t now_ns)
+{
+    bool asked = told != NULL && told->wait_ms >= 0;
+    int64_t wait_ns = asked ? weir__ms_to_ns(told->wait_ms) : -1;
+    limiter->throttled++;
+    if (learns)
+        brake(limiter, stay, told, wait_ns, now_ns);
+    else
+        close_gate_for(limiter, stay, wait_ns, now_ns);
+}
+
+static void hear(weir_limiter *limiter, const struct weir__stay *stay, enum weir__went went,
+                 const struct weir__told *told)
+{
+    int64_t now_ns = weir__now_ns(limiter->rt);
+    bool learns = limiter->learns && stay->learns;
+    switch (went) {
+    case WEIR__WENT_UNUSED:
+        if (learns)
+            weir__learn_unsent(&limiter->learn, stay->sent);
+        break;
+    case WEIR__WENT_ANSWERED:
+        weir__gate_success(&limiter->gate, stay->admitted_ns);
+        if (learns)
+            weir__learn_accepted(&limiter->learn, stay->sent, told, now_ns);
+        break;
+    case WEIR__WENT_THROTTLED:
+        hear_throttled(limiter, stay, learns, told, now_ns);
+        break;
+    case WEIR__WENT_UNKNOWN:
+        break;
+    }
+}
+
+void weir__admission_heard(weir_limiter *limiter, const struct weir__stay *stay,
+                           enum weir__went went, const struct weir__told *told)
+{
+    hear(limiter, stay, went, told);
+    weir__queue_pump(limiter);
 }
 
 void weir__queue_release(weir_limiter *limiter, int64_t admitted_ns)
@@ -494,7 +565,7 @@ void weir__queue_release(weir_limiter *limiter, int64_t admitted_ns)
 }
 
 void weir__admission_leave(weir_limiter *limiter, struct weir__stay *stay, enum weir__went went,
-                           int64_t server_wait_ms)
+                           const struct weir__told *told)
 {
     if (stay->counted)
         weir__queue_release(limiter, stay->admitted_ns);
@@ -502,8 +573,7 @@ void weir__admission_leave(weir_limiter *limiter, struct weir__stay *stay, enum 
         settle(limiter, stay, &nothing);
     else if (went == WEIR__WENT_THROTTLED)
         weir__admission_settle(limiter, stay, 0);
-    if (went != WEIR__WENT_UNUSED)
-        learn(limiter, stay, went, server_wait_ms);
+    hear(limiter, stay, went, told);
     weir__queue_pump(limiter);
 }
 

@@ -22,8 +22,7 @@ static int classify(weir_response *response, int rc, struct weir__told *told)
     }
     response->error = rc;
     if (rc == 0) {
-        if (response->status >= 400)
-            told->wait_ms = weir__provider_wait_ms(response, weir__clock_wall_s());
+        weir__provider_tell(response, weir__clock_wall_s(), told);
         response->server_wait_ms = told->wait_ms;
         response->outcome = weir__outcome_told(response->status, told);
     }
@@ -87,11 +86,11 @@ int weir__attempt(struct weir__call *call)
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
     if (weir__call_is_open(call)) {
+        weir__admission_heard(call->client->limiter, &call->stay, went_of(response), &told);
         call->opened->stay = call->stay;
         return rc;
     }
     weir__admission_settle(call->client->limiter, &call->stay, used_tokens(call));
-    weir__admission_leave(call->client->limiter, &call->stay, went_of(response),
-                          response->server_wait_ms);
+    weir__admission_leave(call->client->limiter, &call->stay, went_of(response), &told);
     return rc;
 }

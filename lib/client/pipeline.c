@@ -53,7 +53,7 @@ static int admit(struct weir__call *call)
             rc = weir__admission_enter(client->limiter, &call->stay, call->amount);
         if (rc < 0 || weir__circuit_enter(client->circuit, &call->pass))
             return rc;
-        weir__admission_leave(client->limiter, &call->stay, WEIR__WENT_UNUSED, -1);
+        weir__admission_leave(client->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
     }
 }
 
@@ -172,7 +172,7 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
 {
     weir_client *client = call->client;
     call->at = (struct weir_attempt){.server_wait_ms = -1, .response = call->response};
-    call->stay.counted = true;
+    call->stay.counted = call->stay.learns = true;
     call->stay.max_pause_ns = weir__ms_to_ns(client->retry.server_wait_max_ms);
     client->calls++;
     weir__observe_begin(&client->observer);
@@ -213,5 +213,5 @@ void weir__opened_end(weir_client *client, struct weir__opened *opened)
     weir__curl_close(opened->download);
     opened->download = NULL;
     weir__admission_settle(client->limiter, &opened->stay, opened->used);
-    weir__admission_leave(client->limiter, &opened->stay, WEIR__WENT_ANSWERED, -1);
+    weir__admission_leave(client->limiter, &opened->stay, WEIR__WENT_UNKNOWN, NULL);
 }

@@ -33,7 +33,7 @@ static enum weir__rank rank(void *arg, int which)
 static void give_back(struct weir__call *call)
 {
     weir__circuit_give_back(call->client->circuit, &call->pass);
-    weir__admission_leave(call->client->limiter, &call->stay, WEIR__WENT_UNUSED, -1);
+    weir__admission_leave(call->client->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
 }
 
 static bool prepare_second(void *arg)
@@ -99,6 +99,7 @@ static struct weir__call second_of(const struct weir__call *call)
 {
     struct weir__call second = *call;
     second.stay = (struct weir__stay){.counted = true,
+                                      .learns = true,
                                       .priority = call->stay.priority,
                                       .want = call->stay.want};
     second.pass = (struct weir__pass){.held = false};

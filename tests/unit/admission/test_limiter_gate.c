@@ -144,7 +144,8 @@ static int visit_run(void *arg)
     if (visit->rc != 0)
         return visit->rc;
     visit->rc = weir_sleep_ms(visit->hold_ms);
-    weir__admission_leave(visit->limiter, &visit->stay, visit->went, visit->server_wait_ms);
+    const struct weir__told told = {.wait_ms = visit->server_wait_ms, .used = -1};
+    weir__admission_leave(visit->limiter, &visit->stay, visit->went, &told);
     return visit->rc;
 }
 
