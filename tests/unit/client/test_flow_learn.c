@@ -1,0 +1,123 @@
+/* What the table of `./dev bench flow` shows, as assertions: how much of a server's limit weir
+ * uses, and how often it is refused, on virtual time. */
+#include <stdio.h>
+#include <string.h>
+
+#include "flow_cases.h"
+#include "flow_run.h"
+#include "rig.h"
+
+struct bound {
+    const char *name; /* of the case */
+    enum flow_way way;
+    double used_least, refused_most;
+};
+
+static const struct flow_case *case_named(const char *name)
+{
+    for (size_t i = 0; i < FLOW_CASES; i++)
+        if (strcmp(flow_cases[i].name, name) == 0)
+            return &flow_cases[i];
+    return NULL;
+}
+
+/* With two seeds each. Nobody is overtaken by more requests than can be under way. */
+static void check_bounds(const struct bound *bounds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct flow_case *flow = case_named(bounds[i].name);
+        assert_non_null(flow);
+        for (uint64_t seed = 1; seed <= (RIG_SANITIZED ? 1 : 2); seed++) {
+            struct flow_result result;
+            assert_int_equal(flow_run(flow, bounds[i].way, seed, &result), 0);
+            if (result.used < bounds[i].used_least ||
+                result.refused_per_1000 > bounds[i].refused_most)
+                fail_msg("%s, seed %d: %.4f used, %.2f refused per 1,000", flow->name, (int)seed,
+                         result.used, result.refused_per_1000);
+            if (flow->clients == 1)
+                assert_in_range(result.most_overtaken, 0, (uint64_t)flow->concurrency);
+        }
+    }
+}
+#define CHECK(bounds) check_bounds((bounds), sizeof(bounds) / sizeof((bounds)[0]))
+
+static void the_right_rate_is_left_alone(void **state)
+{
+    static const struct bound bounds[] = {
+        {"bucket 20/min, burst 20, 1 s", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"bucket 10/s, burst 10, 1 s", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"window 600/min, 1 s", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"bucket 10/s, burst 60, 1 s, OpenAI", FLOW_WEIR_RIGHT, 0.995, 0},
+    };
+    (void)state;
+    CHECK(bounds);
+}
+
+static void headers_are_followed(void **state)
+{
+    static const struct bound bounds[] = {
+        {"bucket 20/min, burst 20, 1 s, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"bucket 10/s, burst 60, 1 s, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"bucket 1000/s, burst 1000, 20 ms, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"window 600/min, 1 s, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"window 20/min, 8 s, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"window 600/min, 1 s, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"log 20/min, 1 s, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"the same, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1}, /* with other tenants */
+    };
+    (void)state;
+    CHECK(bounds);
+}
+
+static void a_silent_limit_is_found(void **state)
+{
+    static const struct bound bounds[] = {
+        {"bucket 20/min, burst 20, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"bucket 10/s, burst 10, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"bucket 100/s, burst 100, 8 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"window 20/min, 1 s", FLOW_WEIR_LEARNS, 0.93, 10},
+        {"window 600/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"log 600/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"bucket 10/s, burst 10, 1 s, Retry-After", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"window 600/min, 1 s, Retry-After", FLOW_WEIR_LEARNS, 0.95, 10},
+    };
+    (void)state;
+    CHECK(bounds);
+}
+
+static void a_rate_too_high_is_corrected(void **state)
+{
+    static const struct bound bounds[] = {
+        {"bucket 10/s, burst 10, 1 s", FLOW_WEIR_TWICE, 0.95, 10},
+        {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_TWICE, 0.95, 10},
+        {"window 600/min, 1 s", FLOW_WEIR_TWICE, 0.95, 10},
+        {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_TWICE, 0.95, 10},
+    };
+    (void)state;
+    CHECK(bounds);
+}
+
+/* The control: a gate alone is refused all the time, so the server does limit. */
+static void the_server_refuses(void **state)
+{
+    struct flow_result result;
+    (void)state;
+    assert_int_equal(flow_run(case_named("window 600/min, 1 s"), FLOW_GATE, 1, &result), 0);
+    assert_true(result.refused_per_1000 > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_right_rate_is_left_alone),
+        cmocka_unit_test(headers_are_followed),
+        cmocka_unit_test(a_silent_limit_is_found),
+        cmocka_unit_test(a_rate_too_high_is_corrected),
+        cmocka_unit_test(the_server_refuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
