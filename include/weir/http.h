@@ -27,7 +27,8 @@ struct weir_request {
                         (idempotent by RFC 9110, section 9.2.2). */
     int reserved;    /* leave 0 */
     uint64_t tokens; /* of the limits that count tokens: an estimate of what an attempt costs, which
-                        is settled with what the answer says it has used, where it does */
+                        is settled with what the answer says it has used, where it does. 0: where
+                        such a limit exists, estimated from the body as weir_estimate_tokens does */
     int priority;  /* in the limiter, higher first, within WEIR_PRIORITY_MAX; 0 is the usual one */
     int reserved2; /* leave 0 */
 };

@@ -221,13 +221,19 @@ void weir__limits_empty_at(struct weir__limits *limits, int64_t at_ns)
         weir__bucket_empty_at(&limits->list[i].bucket, at_ns);
 }
 
+uint64_t weir__limits_most(const struct weir__limits *limits, unsigned unit)
+{
+    uint64_t most = UINT64_MAX;
+    for (unsigned i = 0; i < limits->count; i++) {
+        if (limits->list[i].unit == unit && limits->list[i].most < most)
+            most = limits->list[i].most;
+    }
+    return most;
+}
+
 bool weir__limits_count(const struct weir__limits *limits, unsigned unit)
 {
-    for (unsigned i = 0; i < limits->count; i++) {
-        if (limits->list[i].unit == unit && limits->list[i].most < UINT64_MAX)
-            return true;
-    }
-    return false;
+    return weir__limits_most(limits, unit) < UINT64_MAX;
 }
 
 double weir__limits_per_s(const struct weir__limits *limits, unsigned unit)

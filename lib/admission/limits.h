@@ -64,6 +64,9 @@ void weir__limits_empty_at(struct weir__limits *limits, int64_t at_ns);
 /* There is a limit that counts this unit. */
 bool weir__limits_count(const struct weir__limits *limits, unsigned unit);
 
+/* The most of the unit that can be granted at once; UINT64_MAX: any amount. */
+uint64_t weir__limits_most(const struct weir__limits *limits, unsigned unit);
+
 /* The tightest limit of the unit, per second; 0: none. */
 double weir__limits_per_s(const struct weir__limits *limits, unsigned unit);
 

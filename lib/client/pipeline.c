@@ -5,6 +5,7 @@
 #include "base/opts.h"
 #include "client/call.h"
 #include "policy/backoff.h"
+#include "provider/provider.h"
 
 /* ---- would another help, and when? ---- */
 
@@ -150,6 +151,20 @@ static int64_t timeout_of(const weir_client *client, const struct weir_request *
     return request->timeout_ms != 0 ? request->timeout_ms : client->timeout_ms;
 }
 
+/* An estimate of our own that passes what can be had at all is cut to that: the request may well
+ * cost less, and if not, its usage makes a debt. */
+static uint64_t tokens_of(const struct weir__call *call, const struct weir_request *request)
+{
+    const struct weir__limits *limits = &call->client->limiter->limits;
+    const struct weir_exchange *exchange = &call->prepared.exchange;
+    if (request->tokens > 0 || exchange->body == NULL || !weir__limits_count(limits, WEIR_TOKENS))
+        return request->tokens;
+    uint64_t estimate = weir__provider_reserve(exchange->url, exchange->headers, exchange->body,
+                                               exchange->body_len);
+    uint64_t most = weir__limits_most(limits, WEIR_TOKENS);
+    return estimate < most ? estimate : most;
+}
+
 static int run_request(struct weir__call *call, const struct weir_request *given)
 {
     struct weir_request request;
@@ -163,7 +178,7 @@ static int run_request(struct weir__call *call, const struct weir_request *given
     }
     call->amount = request.amount > 0 ? request.amount : 1;
     call->at.replay = call->prepared.exchange.replay;
-    call->stay.want.of[WEIR_TOKENS] = request.tokens;
+    call->stay.want.of[WEIR_TOKENS] = tokens_of(call, &request);
     call->stay.priority = request.priority;
     return run_within(call, timeout_of(call->client, &request));
 }

@@ -1,5 +1,7 @@
 /* Tokens that a request reserves, and its priority: how they reach the limiter and what comes back.
  */
+#include <stdio.h>
+
 #include "client_rig.h"
 
 #define NO_WAIT .retry = WEIR_RETRY_OPTS(.backoff_base_ms = 1, .backoff_max_ms = 1)
@@ -133,6 +135,33 @@ static int the_estimate_is_settled_by_the_answers_usage(void *arg)
     return 0;
 }
 
+/* A prompt of 400 letters is about 100 tokens, and 4 + 2 more for the message and the start. */
+static const char prompt[] =
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%0400d\"}],\"max_tokens\":%d}";
+
+static int64_t reserved_for(uint64_t limit, int max_tokens)
+{
+    struct model_server server = SERVER({.status = 200});
+    weir_limiter *limiter = limiter_of_tokens(limit, 4);
+    weir_client *client = CLIENT(&server, .limiter = limiter);
+    char body[1024];
+    snprintf(body, sizeof body, prompt, 0, max_tokens);
+    check_int(ask(client, WEIR_REQUEST(.url = "/x", .body = body)).status, 200);
+    int64_t back_ms = until_ms(limiter, limit) + 10; /* 10 ms have passed since it was taken */
+    done(client, &server);
+    weir_limiter_free(limiter);
+    return back_ms * (int64_t)limit / 10000;
+}
+
+static int what_says_no_tokens_is_estimated(void *arg)
+{
+    (void)arg;
+    int64_t reserved = reserved_for(1000, 200);
+    check(reserved >= 290 && reserved <= 320);
+    check_int(reserved_for(1000, 5000), 1000); /* more can never be had */
+    return 0;
+}
+
 /* Each is noted as its answer comes. */
 struct one {
     weir_client *client;
@@ -253,6 +282,7 @@ int main(void)
         VIRTUAL_TEST(a_throttled_one_has_cost_no_tokens),
         VIRTUAL_TEST(unsent_ones_cost_nothing),
         VIRTUAL_TEST(the_estimate_is_settled_by_the_answers_usage),
+        VIRTUAL_TEST(what_says_no_tokens_is_estimated),
         VIRTUAL_TEST(urgent_ones_first),
         VIRTUAL_TEST(what_is_no_priority),
         VIRTUAL_TEST(the_history_tells_what_it_waited_for),
