@@ -23,7 +23,8 @@ void weir__record_begin(struct weir__call *call)
         .started_ms = whole_ms(stay->admitted_ns),
         .blocked_backoff_ms = whole_ms(call->slept_ns),
         .blocked_turn_ms = whole_ms(stay->admitted_ns - call->queued_ns),
-        .blocked_requests_ms = blocked_ms(stay, WEIR_BLOCKED_RATE),
+        .blocked_requests_ms =
+            blocked_ms(stay, WEIR_BLOCKED_RATE) + blocked_ms(stay, WEIR_BLOCKED_LEARNED),
         .blocked_tokens_ms = blocked_ms(stay, WEIR_BLOCKED_TOKENS),
         .blocked_concurrency_ms = blocked_ms(stay, WEIR_BLOCKED_CONCURRENCY),
         .blocked_gate_ms = blocked_ms(stay, WEIR_BLOCKED_GATE),

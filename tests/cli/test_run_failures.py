@@ -143,7 +143,7 @@ class Retries(weir_run.Case):
         self.assertIn('2 attempts, 1 answered "too fast"', self.result.stderr)
 
     def test_a_limited_server_answers_every_row_in_the_end(self):
-        mock = self.mock("--rate", "100/s", "--burst", "10")
+        mock = self.mock("--rate", "100/s", "--burst", "2")  # fewer than come before the first answer
         rows = self.run_rows([{"url": "/echo", "body": i} for i in range(30)], "--base-url",
                              mock.url,
                              "--concurrency", "8", "--max-attempts", "50")
