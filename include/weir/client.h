@@ -85,6 +85,7 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  *   WEIR_ECLOSED    the limiter was closed before the request's turn
  *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the
  *                   last failure
+ *   WEIR_ENORUNTIME the caller is no task; nothing was sent
  *   WEIR_ENOMEM, or what a transport of your own returned.
  * *out is set in each case but for NULL when memory is out: it tells the attempts, and the last
  * answer or failure. The caller frees it. */

@@ -17,7 +17,7 @@
     X(7, EBUSY, "in use")                                                                          \
     X(8, EDEADLK, "deadlock: every task waits and nothing can wake one")                           \
     X(9, ENOTSUP, "not supported here")                                                            \
-    X(10, ENORUNTIME, "no runtime on this thread: call it from inside weir_run")                   \
+    X(10, ENORUNTIME, "no runtime on this thread, or no task to suspend: call it inside weir_run") \
     X(11, ENOSTACK, "no stack for another task (vm.max_map_count or memory is exhausted)")         \
     X(12, ENEVER, "can never be granted: more than the capacity")                                  \
     X(13, EIO, "input or output error")                                                            \

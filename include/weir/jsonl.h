@@ -51,9 +51,9 @@ WEIR_API void weir_jsonl_free(weir_jsonl *reader);
  *   WEIR_ECANCELED  the caller was cancelled while it waited; nothing is lost
  *   WEIR_ENOTSUP    it would have to wait for a pipe, socket or terminal under the virtual clock
  *   WEIR_EINVAL     NULL reader or line.
- * Inside weir_run it suspends while a pipe, socket or terminal has nothing to read, and only then:
+ * In a task it suspends while a pipe, socket or terminal has nothing to read, and only then:
  * regular files, and what has been read already, are delivered at once, to a cancelled task too.
- * It may be used outside of weir_run, and then blocks the thread. */
+ * It may be used outside of tasks, and then blocks the thread. */
 WEIR_API int weir_jsonl_next(weir_jsonl *reader, struct weir_line *line);
 
 #ifdef __cplusplus

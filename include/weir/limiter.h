@@ -144,7 +144,8 @@ WEIR_API void weir_limiter_free(weir_limiter *limiter);
  *   WEIR_EDEADLINE  the wait would surely pass the caller's deadline: at once, or as soon as a
  *                   pause makes it so; nothing is taken
  *   WEIR_ECANCELED  nothing was taken
- *   WEIR_ECLOSED    the limiter is closed or was freed. */
+ *   WEIR_ECLOSED    the limiter is closed or was freed
+ *   WEIR_ENORUNTIME the caller is no task: at once, nothing is taken. */
 WEIR_API int weir_limiter_acquire(weir_limiter *limiter, uint64_t amount);
 
 /* Takes them if they are there now and nobody waits: 0, else WEIR_EBUSY (or WEIR_ENEVER,

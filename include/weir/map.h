@@ -57,7 +57,8 @@ WEIR_API int weir_map_new(weir_map **out, weir_map_source_fn source, weir_map_wo
  *                   do it all)
  *   WEIR_ECANCELED  the caller is cancelled; nothing is lost. One that is ready is handed on to a
  *                   cancelled caller too
- *   WEIR_ECLOSED    the map is being freed. */
+ *   WEIR_ECLOSED    the map is being freed
+ *   WEIR_ENORUNTIME the caller is no task, and none is ready. */
 WEIR_API int weir_map_next(weir_map *map, struct weir_mapped *mapped);
 
 /* Takes nothing more out of the source; what is being worked on goes on to its end and can be
@@ -69,7 +70,8 @@ WEIR_API void weir_map_stop(weir_map *map);
 /* Cancels what is being worked on, waits for it (shielded) and frees the map; what was not handed
  * on goes to `drop`, in the calling task, when no task of the map runs any more. Those who wait in
  * weir_map_next get WEIR_ECLOSED and do not touch it again. NULL is fine. Nothing is done when the
- * map's own source or worker calls it, or another task is freeing it. Suspends. */
+ * map's own source or worker calls it, when another task is freeing it, or outside of a task while
+ * a task of the map has not ended (weir_map_stop, and free it in a task). Suspends. */
 WEIR_API void weir_map_free(weir_map *map);
 
 #ifdef __cplusplus

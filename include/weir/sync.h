@@ -7,6 +7,8 @@
  *     still gets 0 here and sees the cancel at its next wait. A task that is cancelled before gets
  *     WEIR_ECANCELED and holds nothing.
  *   - Freeing one wakes those who wait with WEIR_ECLOSED; they do not touch it again.
+ * What suspends returns WEIR_ENORUNTIME outside of tasks, at once and even when it would not have
+ * to wait; what does not suspend can be called there too, but for a lock, whose owner is a task.
  * The `new` functions fill *out and fail with WEIR_ENOMEM, WEIR_ENORUNTIME or WEIR_EINVAL; the
  * `free` functions take NULL. Nothing here suspends unless its comment says so. */
 #ifndef WEIR_SYNC_H
@@ -59,7 +61,7 @@ WEIR_API void weir_lock_free(weir_lock *lock);
  * WEIR_EDEADLK when the caller owns it already. */
 WEIR_API int weir_lock_acquire(weir_lock *lock);
 
-/* 0, WEIR_EBUSY when it is owned or somebody waits for it, WEIR_EDEADLK. */
+/* 0, WEIR_EBUSY when it is owned or somebody waits for it, WEIR_EDEADLK, WEIR_ENORUNTIME. */
 WEIR_API int weir_lock_try(weir_lock *lock);
 
 /* 0, or WEIR_EINVAL when the caller is not the owner. */
@@ -146,10 +148,11 @@ WEIR_API int weir_once_new(weir_once **out);
 WEIR_API void weir_once_free(weir_once *once);
 
 /* The first caller runs fn(arg); those who come meanwhile wait for its end; all get what it
- * returned, later ones at once, cancelled or not. If the one who runs it fails with WEIR_ECANCELED,
- * the one that waits longest runs its own fn(arg): a cancel of one task is no result for the
- * others. Suspends. WEIR_ECANCELED, WEIR_ECLOSED, or what fn returned; WEIR_EDEADLK when fn calls
- * it itself. Freed while fn runs, fn runs to its end, and its caller gets what it returned. */
+ * returned, later ones at once, cancelled, a task or not. If the one who runs it fails with
+ * WEIR_ECANCELED, the one that waits longest runs its own fn(arg): a cancel of one task is no
+ * result for the others. Suspends. WEIR_ECANCELED, WEIR_ECLOSED, or what fn returned; WEIR_EDEADLK
+ * when fn calls it itself. Freed while fn runs, fn runs to its end, and its caller gets what it
+ * returned. */
 WEIR_API int weir_once_run(weir_once *once, int (*fn)(void *arg), void *arg);
 
 #ifdef __cplusplus

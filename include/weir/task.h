@@ -9,6 +9,10 @@
  * the same thread run until it can go on; every other call runs through at once. One runtime
  * lives in one thread and its objects (tasks, groups, semaphores, limiters, clients) stay there.
  *
+ * What suspends needs a task. Outside of one, as in a watcher's callback beside an embedded runtime
+ * (embed.h), such a call returns WEIR_ENORUNTIME and changes nothing. Only a call whose comment
+ * names when it suspends may have its answer without that: weir_await of a task that has ended.
+ *
  * Cancelling is a return value: a cancelled task's waiting calls return WEIR_ECANCELED, at once
  * and again and again, until the task's function has returned. It is never a jump out of your
  * code, so whatever you hold you can give back. */
@@ -97,8 +101,8 @@ WEIR_API int weir_group_new(weir_group **out, const struct weir_group_opts *opts
 /* Cancels what still runs in the group, waits for it, frees the group and all its task handles.
  * Suspends while a task still runs or somebody is inside a call that waits on it, and goes on
  * waiting even when the caller itself is cancelled. A NULL group is fine. Returns 0, or
- * WEIR_EDEADLK when the caller is itself a task of this group or another task is freeing it
- * (nothing is done then). */
+ * WEIR_EDEADLK when the caller is itself a task of this group or another task is freeing it, or
+ * WEIR_ENORUNTIME outside of a task when it would have to wait (nothing is done in either case). */
 WEIR_API int weir_group_free(weir_group *group);
 
 /* Starts fn(arg) as a task of the group; it first runs after the caller suspends, in the order of
@@ -106,7 +110,7 @@ WEIR_API int weir_group_free(weir_group *group);
  * and that is valid until the group or the task is freed; or NULL when memory is out, the group is
  * being freed, or the caller was cancelled while it waited, which the group remembers: weir_gather
  * then returns the error, so that loops need not check each call. Suspends only while the group has
- * max_live unfinished tasks. */
+ * max_live unfinished tasks (outside of a task: NULL, and the group remembers WEIR_ENORUNTIME). */
 #define weir_spawn(group, fn, arg) weir_spawn_named((group), (fn), (arg), #fn)
 
 /* As weir_spawn with a name of your own, which must live as long as the task. */
@@ -117,19 +121,21 @@ WEIR_API weir_task *weir_spawn_named(weir_group *group, weir_task_fn fn, void *a
  * succeeded, else the error of the first task, in order of spawning, that failed. (The others run
  * to their end; their results are in their handles.) When the caller is cancelled meanwhile, the
  * group's tasks are cancelled too and the call returns WEIR_ECANCELED without waiting for them.
- * Other errors: WEIR_EDEADLK when called from a task of this group. Suspends. */
+ * Other errors: WEIR_EDEADLK when called from a task of this group, WEIR_ENORUNTIME (nothing is
+ * cancelled then). Suspends while a task has not ended. */
 WEIR_API int weir_gather(weir_group *group);
 
 /* The next ended task of the group, in order of completion, each once; NULL when every task was
- * delivered, or when the caller is cancelled (weir_cancelled tells). New tasks may be spawned
- * between calls. Suspends while none has ended. A cancel or deadline of the caller does not touch
- * the tasks: weir_group_cancel or weir_group_free ends them. */
+ * delivered, or when the caller is cancelled (weir_cancelled tells) or no task. New tasks may be
+ * spawned between calls. Suspends while none has ended. A cancel or deadline of the caller does not
+ * touch the tasks: weir_group_cancel or weir_group_free ends them. */
 WEIR_API weir_task *weir_as_completed(weir_group *group);
 
 /* Waits for tasks of the group, at most timeout_ms (WEIR_FOREVER:
  * without end; 0 looks and does not wait). Running out of time is no error and cancels nothing.
  * Returns how many tasks of the group have ended (weir_task_ended tells which), or WEIR_ECANCELED
- * when the caller is cancelled, WEIR_EDEADLK from a task of this group. Suspends. */
+ * when the caller is cancelled, WEIR_EDEADLK from a task of this group, WEIR_ENORUNTIME. Suspends
+ * while what it waits for has not come and time is left. */
 WEIR_API int weir_wait(weir_group *group, enum weir_wait_for what, int64_t timeout_ms);
 
 /* Cancels one task, without waiting: its waits return WEIR_ECANCELED from now on. If it has not
@@ -146,7 +152,7 @@ WEIR_API weir_task *weir_task_next(const weir_task *task);
 
 /* Waits for the end of one task and returns its status. Several tasks may await one. Returns
  * WEIR_ECANCELED also when the caller is cancelled (the awaited task goes on), WEIR_EDEADLK when
- * a task awaits itself. Suspends unless the task has ended. */
+ * a task awaits itself, WEIR_ENORUNTIME. Suspends unless the task has ended. */
 WEIR_API int weir_await(weir_task *task);
 
 /* 1 once the task has ended, else 0. */
@@ -167,7 +173,7 @@ WEIR_API const char *weir_task_name(const weir_task *task);
  * or WEIR_EBUSY when it has not ended or somebody awaits it (nothing is done then). */
 WEIR_API int weir_task_free(weir_task *task);
 
-/* The calling task; NULL outside of weir_run. */
+/* The calling task; NULL outside of tasks. */
 WEIR_API weir_task *weir_task_self(void);
 
 /* Lets every other ready task run once. Returns 0, WEIR_ECANCELED or WEIR_ENORUNTIME. Suspends. */
@@ -199,9 +205,9 @@ typedef struct weir_deadline {
 /* Bounds every wait of the calling task until the matching weir_deadline_end: once ms milliseconds
  * have passed they return WEIR_ECANCELED. Scopes nest strictly, innermost ended first; a deadline
  * later than an enclosing one changes nothing; tasks that are spawned inside are not bounded by it.
- * ms <= 0 has passed at once. Only inside weir_run; does not suspend. A scope must be ended before
- * the task's function returns: the program is aborted otherwise, since the scope's memory would be
- * gone.
+ * ms <= 0 has passed at once. Does not suspend. Outside of a task a scope bounds nothing, and
+ * weir_deadline_end returns rc as it is. One that is open when the task's function returns ends
+ * with it.
  *
  *     weir_deadline limit;
  *     weir_deadline_begin_ms(&limit, 500);
@@ -226,7 +232,7 @@ WEIR_API int weir_deadline_passed(const weir_deadline *scope);
 WEIR_API int weir_deadline_end(weir_deadline *scope, int rc);
 
 /* Milliseconds, rounded up, until the nearest deadline of the calling task; 0 when one has passed,
- * INT64_MAX when there is none. */
+ * INT64_MAX when there is none, as outside of tasks. */
 WEIR_API int64_t weir_deadline_left_ms(void);
 
 /* Inside the scope neither a cancel of the task nor a deadline from outside the scope ends a wait:

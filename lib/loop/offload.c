@@ -219,11 +219,9 @@ static int run_here(struct weir__rt *rt, struct job *job)
 int weir_offload(int (*fn)(void *arg), void *arg)
 {
     struct job job = {.fn = fn, .arg = arg};
-    struct weir__rt *rt = weir__rt();
-    if (rt == NULL || rt->current == NULL)
-        return WEIR_ENORUNTIME;
     int rc = weir__wait_begin(&job.wait);
     if (rc < 0)
         return rc;
+    struct weir__rt *rt = job.wait.task->rt;
     return rt->loop->is_virtual ? run_here(rt, &job) : run_there(rt, &job);
 }

@@ -88,8 +88,6 @@ void weir_waker_signal(weir_waker *waker)
 int weir_waker_wait(weir_waker *waker)
 {
     struct waiting mine;
-    if (weir_task_self() == NULL)
-        return WEIR_ENORUNTIME;
     int rc = weir__wait_begin(&mine.wait);
     if (rc < 0)
         return rc;

@@ -61,7 +61,7 @@ int weir_condition_wait(weir_condition *condition)
     weir_lock *lock = condition->lock; /* the condition may be gone when this task runs again */
     struct waiter waiter = {.rc = 0};
     if (!weir__lock_is_mine(lock))
-        return WEIR_EINVAL;
+        return weir_task_self() != NULL ? WEIR_EINVAL : WEIR_ENORUNTIME;
     int rc = weir__wait_begin(&waiter.wait);
     if (rc < 0)
         return rc;

@@ -51,11 +51,14 @@ bool weir__lock_is_mine(const weir_lock *lock)
 
 int weir_lock_try(weir_lock *lock)
 {
-    if (weir__lock_is_mine(lock))
+    const weir_task *self = weir_task_self();
+    if (self == NULL)
+        return WEIR_ENORUNTIME;
+    if (lock->owner == self->id)
         return WEIR_EDEADLK;
     if (lock->owner != 0) /* while it is free nobody waits: a release hands over */
         return WEIR_EBUSY;
-    lock->owner = weir_task_self()->id;
+    lock->owner = self->id;
     return 0;
 }
 

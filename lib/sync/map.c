@@ -315,9 +315,16 @@ void weir_map_stop(weir_map *map)
         weir_task_cancel(turn);
 }
 
+/* Whether the calling task may wait for the workers: none of them can, nor can what is no task. */
+static bool can_join(const weir_map *map)
+{
+    const weir_task *self = weir_task_self();
+    return self != NULL ? self->group != map->group : map->group->live == 0;
+}
+
 void weir_map_free(weir_map *map)
 {
-    if (map == NULL || weir_task_self()->group == map->group || map->group->closing)
+    if (map == NULL || map->group->closing || !can_join(map))
         return;
     weir__wake_all(&map->takers, WEIR_ECLOSED);
     end_source(map, 0);

@@ -91,11 +91,11 @@ int weir_once_run(weir_once *once, int (*fn)(void *arg), void *arg)
     struct call call = {.runs = false};
     if (once->done)
         return once->result;
-    if (once->runner == weir_task_self()->id)
-        return WEIR_EDEADLK;
     int rc = weir__wait_begin(&call.wait);
     if (rc < 0)
         return rc;
+    if (once->runner == call.wait.task->id)
+        return WEIR_EDEADLK;
     once->users++;
     rc = wait_for_turn(once, &call);
     if (rc == 0 && call.runs)

@@ -7,7 +7,7 @@
 #include "task/sched.h"
 
 struct weir__deadline {
-    weir_task *task;
+    weir_task *task; /* NULL: begun outside of a task, where it bounds nothing */
     struct weir__deadline *outer;
     int64_t when_ns;
     bool passed; /* was seen to have passed: it stays so */
@@ -51,12 +51,12 @@ bool weir__scopes_cancel(weir_task *task)
 
 static void begin(weir_deadline *scope, int64_t when_ns, bool shield)
 {
-    weir_task *task = weir__rt()->current;
+    weir_task *task = weir_task_self();
     struct weir__deadline *deadline = inner(scope);
-    *deadline = (struct weir__deadline){.task = task,
-                                        .outer = task->deadlines,
-                                        .when_ns = when_ns,
-                                        .shield = shield};
+    *deadline = (struct weir__deadline){.task = task, .when_ns = when_ns, .shield = shield};
+    if (task == NULL)
+        return;
+    deadline->outer = task->deadlines;
     task->deadlines = deadline;
 }
 
@@ -109,6 +109,8 @@ static bool cancelled_from_outside(const struct weir__deadline *deadline)
 int weir_deadline_end(weir_deadline *scope, int rc)
 {
     struct weir__deadline *deadline = inner(scope);
+    if (deadline->task == NULL)
+        return rc;
     deadline->task->deadlines = deadline->outer;
     if (rc != WEIR_ECANCELED || cancelled_from_outside(deadline))
         return rc;
@@ -129,10 +131,10 @@ int64_t weir__deadline_ns(const weir_task *task)
 
 int64_t weir_deadline_left_ms(void)
 {
-    struct weir__rt *rt = weir__rt();
-    int64_t when_ns = rt != NULL ? weir__deadline_ns(rt->current) : INT64_MAX;
+    const weir_task *task = weir_task_self();
+    int64_t when_ns = task != NULL ? weir__deadline_ns(task) : INT64_MAX;
     if (when_ns == INT64_MAX)
         return INT64_MAX;
-    int64_t left_ns = when_ns - weir__now_ns(rt);
+    int64_t left_ns = when_ns - weir__now_ns(task->rt);
     return left_ns > 0 ? weir__ns_to_ms_up(left_ns) : 0;
 }

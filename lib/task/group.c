@@ -117,6 +117,13 @@ void weir__group_task_ended(weir_task *task)
 
 /* ---- waiting on a group ---- */
 
+/* Whether the calling task is one of the group's: it cannot wait for its own end. */
+static bool is_own(const weir_group *group)
+{
+    const weir_task *self = weir_task_self();
+    return self != NULL && self->group == group;
+}
+
 /* Parks in one of the group's queues. While it is inside, the group is not freed under it. */
 static int wait_in(weir_group *group, struct weir__list *queue, struct weir__wait *wait,
                    int64_t until_ns)
@@ -148,16 +155,16 @@ static int first_error(const weir_group *group)
 int weir_gather(weir_group *group)
 {
     struct weir__wait wait;
-    if (group->rt->current->group == group)
+    if (is_own(group))
         return WEIR_EDEADLK;
     while (group->live > 0) {
         int rc = weir__wait_begin(&wait);
         if (rc == 0)
             rc = wait_in(group, &group->joiners, &wait, INT64_MAX);
-        if (rc < 0) {
+        if (rc == WEIR_ECANCELED)
             weir_group_cancel(group);
+        if (rc < 0)
             return rc;
-        }
     }
     return first_error(group);
 }
@@ -167,7 +174,7 @@ weir_task *weir_as_completed(weir_group *group)
     struct weir__wait wait;
     while (weir__list_empty(&group->ended)) {
         /* A task that collects from its own group never sees its own end. */
-        size_t own = group->rt->current->group == group ? 1 : 0;
+        size_t own = is_own(group) ? 1 : 0;
         if (group->live <= own || weir__wait_begin(&wait) < 0)
             return NULL;
         if (wait_in(group, &group->collectors, &wait, INT64_MAX) < 0)
@@ -186,7 +193,7 @@ int weir_wait(weir_group *group, enum weir_wait_for what, int64_t timeout_ms)
 {
     struct weir__wait wait;
     int64_t until_ns = INT64_MAX;
-    if (group->rt->current->group == group)
+    if (is_own(group))
         return WEIR_EDEADLK;
     if (timeout_ms >= 0)
         until_ns = weir__ns_add(weir__now_ns(group->rt), weir__ms_to_ns(timeout_ms));
@@ -241,8 +248,10 @@ int weir_group_free(weir_group *group)
     struct weir__wait wait;
     if (group == NULL)
         return 0;
-    if (group->rt->current->group == group || group->closing)
+    if (is_own(group) || group->closing)
         return WEIR_EDEADLK;
+    if (weir_task_self() == NULL && (group->live > 0 || group->users > 0))
+        return WEIR_ENORUNTIME;
     group->closing = true;
     weir_group_cancel(group);
     while (group->live > 0) {

@@ -237,6 +237,8 @@ void weir__wait_begin_shielded(struct weir__wait *wait)
 
 int weir__wait_begin(struct weir__wait *wait)
 {
+    if (weir_task_self() == NULL)
+        return WEIR_ENORUNTIME; /* the thread's own stack must not wait */
     weir__wait_begin_shielded(wait);
     wait->shielded = false;
     return weir__cancel_pending(wait->task) ? WEIR_ECANCELED : 0;

@@ -2,7 +2,7 @@
  *
  * A call that waits does
  *     struct weir__wait wait;
- *     int rc = weir__wait_begin(&wait);           // WEIR_ECANCELED if the task is cancelled
+ *     int rc = weir__wait_begin(&wait);           // WEIR_ECANCELED, or WEIR_ENORUNTIME: no task
  *     if (rc < 0) return rc;
  *     weir__list_push(&queue, &wait.node);        // or a timer, or both
  *     rc = weir__park(&wait);                     // what the waker said
@@ -168,7 +168,8 @@ static inline int64_t weir__now_ns(struct weir__rt *rt)
     return rt->loop->now_ns(rt->loop);
 }
 
-/* See above. Only inside a task. */
+/* See above. Outside of a task, where callbacks run, weir__wait_begin says WEIR_ENORUNTIME; what
+ * comes behind it, and the shielded form, is for tasks alone. */
 int weir__wait_begin(struct weir__wait *wait);
 void weir__wait_begin_shielded(struct weir__wait *wait);
 int weir__park(struct weir__wait *wait);

@@ -114,10 +114,9 @@ weir_task *weir_task_self(void)
 /* The plainest wait: nothing can come between, so it needs no struct weir__wait. */
 int weir_yield(void)
 {
-    struct weir__rt *rt = weir__rt();
-    if (rt == NULL)
+    weir_task *task = weir_task_self();
+    if (task == NULL)
         return WEIR_ENORUNTIME;
-    weir_task *task = rt->current;
     if (weir__cancel_pending(task))
         return WEIR_ECANCELED;
     weir__task_ready(task);
@@ -127,11 +126,12 @@ int weir_yield(void)
 
 int weir_checkpoint(void)
 {
-    struct weir__rt *rt = weir__rt();
-    if (rt == NULL)
+    weir_task *task = weir_task_self();
+    if (task == NULL)
         return WEIR_ENORUNTIME;
-    if (weir__cancel_pending(rt->current))
+    if (weir__cancel_pending(task))
         return WEIR_ECANCELED;
+    struct weir__rt *rt = task->rt;
     if (weir__now_ns(rt) - rt->turn_ns < WEIR__TURN_NS)
         return 0;
     rt->budget = 0; /* known without another look at the clock */
@@ -141,7 +141,7 @@ int weir_checkpoint(void)
 int weir_sleep_ms(int64_t ms)
 {
     struct weir__wait wait;
-    if (ms <= 0 || weir__rt() == NULL)
+    if (ms <= 0)
         return weir_yield();
     int rc = weir__wait_begin(&wait);
     if (rc < 0)
