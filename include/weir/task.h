@@ -66,6 +66,7 @@ enum weir_wait_for {
 #define WEIR_FOREVER INT64_C(-1)
 
 struct weir_runtime_stats {
+    size_t size;        /* sizeof(struct weir_runtime_stats): set it before the call */
     size_t tasks;       /* that have not ended */
     size_t ready;       /* of those, waiting for the processor */
     size_t stacks;      /* in use */
@@ -243,7 +244,8 @@ WEIR_API int64_t weir_deadline_left_ms(void);
  * weir_await never cancels what it awaits.) */
 WEIR_API void weir_shield_begin_ms(weir_deadline *scope, int64_t limit_ms);
 
-/* Fills *stats with figures of this thread's runtime: 0, or WEIR_ENORUNTIME. */
+/* Fills *stats, whose size must be set, with figures of this thread's runtime: 0, WEIR_EINVAL, or
+ * WEIR_ENORUNTIME (they are 0 then). */
 WEIR_API int weir_runtime_stats(struct weir_runtime_stats *stats);
 
 #ifdef __cplusplus

@@ -10,4 +10,9 @@
  * size was never set, or when a member that this version does not know is not zero. */
 int weir__opts_copy(void *to, size_t size, const void *from);
 
+/* The way back, for figures that are asked for: copies `size` bytes at `from` to `to`, as far as
+ * the size that the caller has put first there reaches; what it knows and this version does not
+ * becomes zero. The size stays. WEIR_EINVAL when it was never set (nothing is written then). */
+int weir__opts_fill(void *to, size_t size, const void *from);
+
 #endif

@@ -1,6 +1,7 @@
 /* Tasks: what one can do with a handle, and the waits that need nothing but time. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/opts.h"
 #include "task/sched.h"
 
 weir_task *weir__task_new(weir_group *group, weir_task_fn fn, void *arg, const char *name)
@@ -175,12 +176,8 @@ static size_t count_ready(const struct weir__rt *rt)
     return count;
 }
 
-int weir_runtime_stats(struct weir_runtime_stats *stats)
+static void look_at(const struct weir__rt *rt, struct weir_runtime_stats *stats)
 {
-    const struct weir__rt *rt = weir__rt();
-    *stats = (struct weir_runtime_stats){0};
-    if (rt == NULL)
-        return WEIR_ENORUNTIME;
     stats->tasks = rt->live;
     stats->ready = count_ready(rt);
     for (int i = 0; i < WEIR__STACK_CLASSES; i++) {
@@ -191,5 +188,14 @@ int weir_runtime_stats(struct weir_runtime_stats *stats)
     stats->spawned = rt->next_id;
     stats->switches = rt->switches;
     stats->turns = rt->turns;
-    return 0;
+}
+
+int weir_runtime_stats(struct weir_runtime_stats *stats)
+{
+    const struct weir__rt *rt = weir__rt();
+    struct weir_runtime_stats own = {0};
+    if (rt != NULL)
+        look_at(rt, &own);
+    int rc = weir__opts_fill(stats, sizeof own, &own);
+    return rc == 0 && rt == NULL ? WEIR_ENORUNTIME : rc;
 }

@@ -347,7 +347,7 @@ static void check_mapped(const struct world *world)
 /* Waits for all, cancels who waits for what will not come, and cancels at cut_at. */
 static void join(struct world *world)
 {
-    struct weir_runtime_stats stats;
+    struct weir_runtime_stats stats = {.size = sizeof stats};
     for (unsigned long n = 1; world->cut == CUT_FROM_OUTSIDE && n <= world->cut_at; n++) {
         if (n % 4 == 0)
             weir_sleep_ms(1);

@@ -7,7 +7,7 @@
 
 static struct weir_runtime_stats look(void)
 {
-    struct weir_runtime_stats stats;
+    struct weir_runtime_stats stats = {.size = sizeof stats};
     check_int(weir_runtime_stats(&stats), 0);
     return stats;
 }
@@ -63,8 +63,51 @@ static void outside_of_a_runtime(void **state)
     struct weir_runtime_stats stats;
     (void)state;
     memset(&stats, 0xff, sizeof stats);
+    stats.size = sizeof stats;
     assert_int_equal(weir_runtime_stats(&stats), WEIR_ENORUNTIME);
     assert_int_equal(stats.tasks, 0);
+    assert_int_equal(stats.turns, 0);
+}
+
+/* ---- programs that were built with other headers ---- */
+
+static int knows_less(void *arg)
+{
+    struct weir_runtime_stats stats = look();
+    (void)arg;
+    memset(&stats, 0xff, sizeof stats);
+    stats.size = offsetof(struct weir_runtime_stats, stacks);
+    check_int(weir_runtime_stats(&stats), 0);
+    check_int((int64_t)stats.size, offsetof(struct weir_runtime_stats, stacks));
+    check_int((int64_t)stats.tasks, 1);
+    check_int((int64_t)stats.ready, 0);
+    check(stats.stacks == SIZE_MAX && stats.turns == UINT64_MAX); /* not its own */
+    return 0;
+}
+
+static int knows_more(void *arg)
+{
+    struct {
+        struct weir_runtime_stats known;
+        int64_t more;
+    } later = {.known.size = sizeof later, .more = -1};
+    (void)arg;
+    check_int(weir_runtime_stats(&later.known), 0);
+    check_int((int64_t)later.known.tasks, 1);
+    check(later.known.turns > 0);
+    check_int(later.more, 0);
+    return 0;
+}
+
+static int has_set_no_size(void *arg)
+{
+    struct weir_runtime_stats stats = {.size = 0, .tasks = 7};
+    (void)arg;
+    check_int(weir_runtime_stats(&stats), WEIR_EINVAL);
+    memset(&stats, 0xa5, sizeof stats);
+    check_int(weir_runtime_stats(&stats), WEIR_EINVAL);
+    check(stats.tasks == stats.ready); /* as it was */
+    return 0;
 }
 
 /* ---- after a burst ---- */
@@ -122,6 +165,9 @@ int main(void)
         VIRTUAL_TEST(counts),
         VIRTUAL_TEST(address_space),
         cmocka_unit_test(outside_of_a_runtime),
+        VIRTUAL_TEST(knows_less),
+        VIRTUAL_TEST(knows_more),
+        VIRTUAL_TEST(has_set_no_size),
         VIRTUAL_TEST(idle_stacks_go_back),
         VIRTUAL_TEST(a_burst_that_comes_again_finds_them),
     };
