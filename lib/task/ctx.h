@@ -21,14 +21,22 @@ struct weir__ctx {
  * return. top is 16-byte aligned. */
 void weir__ctx_make(struct weir__ctx *ctx, void *low, void *top, void (*entry)(void *), void *arg);
 
-/* Asks the processor to fetch what a switch to *ctx will read. */
+/* Asks the processor to fetch the line of memory. gcc takes a function that does no more than this
+ * for one without effect and drops the calls of it: hence the empty statement. */
+static inline void weir__prefetch(const void *line)
+{
+    __asm__ volatile("");
+    __builtin_prefetch(line);
+}
+
+/* The same with what a switch to *ctx will read. */
 static inline void weir__ctx_fetch(const struct weir__ctx *ctx)
 {
 #if defined(WEIR_UCONTEXT)
-    __builtin_prefetch(ctx);
+    weir__prefetch(ctx);
 #else
-    __builtin_prefetch(ctx->sp);
-    __builtin_prefetch((const void *)((uintptr_t)ctx->sp + 64)); /* may be NULL: not yet started */
+    weir__prefetch(ctx->sp);
+    weir__prefetch((const void *)((uintptr_t)ctx->sp + 64)); /* may be NULL: not yet started */
 #endif
 }
 

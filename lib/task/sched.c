@@ -13,11 +13,18 @@ enum { RESUMES_PER_LOOK = 32 };
 
 enum { SHUFFLE_AMONG = 16 };
 
+enum { STACK_AHEAD = 4, BLOCK_AHEAD = 8 };
+
 static _Thread_local struct weir__rt *this_rt;
 
 struct weir__rt *weir__rt(void)
 {
     return this_rt;
+}
+
+weir_task *weir_task_self(void)
+{
+    return this_rt != NULL ? this_rt->current : NULL;
 }
 
 /* ---- switching ---- */
@@ -85,44 +92,23 @@ static void reap(struct weir__rt *rt)
 
 /* ---- the ready queue ---- */
 
-void weir__task_ready(weir_task *task)
+/* A place among the first in the queue, which is not empty. */
+static size_t draw_place(struct weir__rt *rt)
 {
-    struct weir__rt *rt = task->rt;
-    task->ready_next = NULL;
-    *rt->ready_tail = task;
-    rt->ready_tail = &task->ready_next;
+    size_t skip = (size_t)weir__rand_upto(&rt->rand, SHUFFLE_AMONG - 1);
+    size_t last = weir__ready_count(&rt->ready) - 1;
+    return skip < last ? skip : last;
 }
 
-/* The place in the queue of the task that comes next. */
-static weir_task **next_place(struct weir__rt *rt)
+/* With many tasks each switch waits for memory: it is asked for while others run. The stacks of
+ * those who come soon, and, to know where these lie, the blocks of those who come later. */
+static inline void fetch_ahead(const struct weir__ready *ready)
 {
-    weir_task **place = &rt->ready_head;
-    if (!rt->shuffle)
-        return place;
-    int64_t skip = weir__rand_upto(&rt->rand, SHUFFLE_AMONG - 1);
-    while (skip-- > 0 && (*place)->ready_next != NULL)
-        place = &(*place)->ready_next;
-    return place;
-}
-
-static weir_task *pop_ready(struct weir__rt *rt, weir_task **place)
-{
-    weir_task *task = *place;
-    *place = task->ready_next;
-    if (task->ready_next == NULL)
-        rt->ready_tail = place;
-    return task;
-}
-
-/* With many tasks each switch waits for memory: the block of the next but one and the stack of the
- * next one are asked for now. */
-static void fetch_ahead(const struct weir__rt *rt)
-{
-    const weir_task *next = rt->ready_head;
-    if (next == NULL)
-        return;
-    weir__ctx_fetch(&next->ctx);
-    __builtin_prefetch(next->ready_next);
+    size_t count = weir__ready_count(ready);
+    if (count > STACK_AHEAD)
+        weir__ctx_fetch(&weir__ready_at(ready, STACK_AHEAD)->ctx);
+    if (count > BLOCK_AHEAD)
+        weir__prefetch(weir__ready_at(ready, BLOCK_AHEAD));
 }
 
 /* A task gets its stack when it first runs: one that waits for its turn costs its block alone. */
@@ -145,17 +131,33 @@ static bool start_task(weir_task *task)
     return true;
 }
 
+/* ---- turns ---- */
+
+/* So many resumes, as far as the turn allows, until the clock is looked at. */
+static void begin_stint(struct weir__rt *rt, unsigned resumes)
+{
+    rt->stint = resumes < rt->budget ? resumes : rt->budget;
+    rt->budget -= rt->stint;
+}
+
 static void begin_turn(struct weir__rt *rt)
 {
     rt->turns++;
     rt->turn_ns = rt->look_ns = weir__now_ns(rt);
     rt->budget = RESUMES_PER_TURN;
-    rt->look_in = rt->looked_after + 1; /* a look comes before a resume; the last turn showed after
-                                           how many */
+    begin_stint(rt, rt->looked_after); /* the last turn showed after how many */
 }
 
+void weir__sched_end_turn(struct weir__rt *rt)
+{
+    rt->budget = rt->stint = 0;
+}
+
+/* Between two stints. */
 static void look_at_clock(struct weir__rt *rt)
 {
+    if (rt->budget == 0)
+        return;
     int64_t now_ns = weir__now_ns(rt);
     int64_t each_ns = (now_ns - rt->look_ns) / rt->looked_after + 1;
     int64_t fit = WEIR__TURN_NS / 4 / each_ns;
@@ -163,22 +165,21 @@ static void look_at_clock(struct weir__rt *rt)
     if (most > RESUMES_PER_LOOK)
         most = RESUMES_PER_LOOK;
     rt->looked_after = fit < 1 ? 1 : fit < most ? (unsigned)fit : most;
-    rt->look_in = rt->looked_after;
     rt->look_ns = now_ns;
     if (now_ns - rt->turn_ns >= WEIR__TURN_NS)
-        rt->budget = 0;
+        weir__sched_end_turn(rt);
+    else
+        begin_stint(rt, rt->looked_after);
 }
 
 /* Whether one more task may run in this turn. */
 static bool spend(struct weir__rt *rt)
 {
-    if (rt->budget == 0)
-        return false;
-    if (--rt->look_in == 0)
+    if (rt->stint == 0)
         look_at_clock(rt);
-    if (rt->budget == 0)
+    if (rt->stint == 0)
         return false;
-    rt->budget--;
+    rt->stint--;
     return true;
 }
 
@@ -197,34 +198,71 @@ static void trim(struct weir__rt *rt)
 static void run_ready(struct weir__rt *rt)
 {
     begin_turn(rt);
-    while (rt->ready_head != NULL && spend(rt)) {
-        weir_task *task = pop_ready(rt, next_place(rt));
+    while (weir__ready_count(&rt->ready) > 0 && spend(rt)) {
+        size_t place = rt->shuffle ? draw_place(rt) : 0;
+        weir_task *task = weir__ready_take(&rt->ready, place);
         if (task->state == WEIR__TASK_NEW && !start_task(task))
             continue;
         switch_to_task(rt, &rt->ctx, &rt->fiber, task);
         reap(rt);
     }
-    if (rt->ready_head == NULL)
+    if (weir__ready_count(&rt->ready) == 0)
         trim(rt);
 }
 
-/* Goes straight to the next task where that needs no more than a switch. */
+/* The next task, where going there needs no more than a switch; NULL: it is the thread's turn. */
+static weir_task *next_in_turn(struct weir__rt *rt)
+{
+    if (weir__ready_count(&rt->ready) == 0)
+        return NULL;
+    size_t place = rt->shuffle ? draw_place(rt) : 0;
+    if (weir__ready_at(&rt->ready, place)->state != WEIR__TASK_STARTED || !spend(rt))
+        return NULL;
+    return weir__ready_take(&rt->ready, place);
+}
+
+static __attribute__((noinline)) void suspend_somehow(struct weir__rt *rt, weir_task *task)
+{
+    weir_task *next = next_in_turn(rt);
+    if (next == NULL)
+        switch_to_thread(rt, task, false);
+    else if (next != task) /* drawn at once, or alone in the queue */
+        switch_to_task(rt, &task->ctx, &task->fiber, next);
+}
+
+/* Most often there is nothing to think about: what is rare is not even prepared for here. */
 void weir__suspend(weir_task *task)
 {
     struct weir__rt *rt = task->rt;
-    weir_task **place = rt->ready_head != NULL ? next_place(rt) : NULL;
-    if (place == NULL || (*place)->state != WEIR__TASK_STARTED || !spend(rt)) {
-        switch_to_thread(rt, task, false);
+    if (weir__ready_count(&rt->ready) == 0 || rt->stint == 0 || rt->shuffle) {
+        suspend_somehow(rt, task);
         return;
     }
-    weir_task *next = pop_ready(rt, place);
-    if (next == task) /* drawn at once, or alone in the queue */
+    weir_task *next = weir__ready_at(&rt->ready, 0);
+    if (next->state != WEIR__TASK_STARTED || next == task) {
+        suspend_somehow(rt, task);
         return;
-    fetch_ahead(rt);
+    }
+    rt->stint--;
+    weir__ready_take(&rt->ready, 0);
+    fetch_ahead(&rt->ready);
     switch_to_task(rt, &task->ctx, &task->fiber, next);
 }
 
 /* ---- waiting ---- */
+
+/* The plainest wait: nothing can come between, so it needs no struct weir__wait. */
+int weir_yield(void)
+{
+    weir_task *task = weir_task_self();
+    if (task == NULL)
+        return WEIR_ENORUNTIME;
+    if (weir__cancel_pending(task))
+        return WEIR_ECANCELED;
+    weir__task_ready(task);
+    weir__suspend(task);
+    return 0;
+}
 
 void weir__wait_begin_shielded(struct weir__wait *wait)
 {
@@ -374,7 +412,7 @@ void weir__sched_cancel_all(struct weir__rt *rt)
 /* Nothing can happen any more, unless the loop brings it. */
 static bool idle(const struct weir__rt *rt)
 {
-    return rt->ready_head == NULL && weir__list_empty(&rt->deferred) &&
+    return weir__ready_count(&rt->ready) == 0 && weir__list_empty(&rt->deferred) &&
            weir__timers_next_ns(&rt->timers) == INT64_MAX;
 }
 
@@ -387,7 +425,7 @@ void weir__sched_turn(struct weir__rt *rt)
 
 int64_t weir__sched_due_ns(const struct weir__rt *rt)
 {
-    bool busy = rt->ready_head != NULL || !weir__list_empty(&rt->deferred);
+    bool busy = weir__ready_count(&rt->ready) > 0 || !weir__list_empty(&rt->deferred);
     return busy ? INT64_MIN : weir__timers_next_ns(&rt->timers);
 }
 
@@ -475,7 +513,6 @@ static void free_stacks(struct weir__rt *rt)
 static int rt_init(struct weir__rt *rt, struct weir__loop *loop, const struct weir_run_opts *opts)
 {
     memset(rt, 0, sizeof *rt);
-    rt->ready_tail = &rt->ready_head;
     rt->loop = loop;
     weir__list_init(&rt->deferred);
     weir__list_init(&rt->groups);
@@ -509,6 +546,7 @@ void weir__sched_end(struct weir__rt *rt)
     free_groups(rt);
     this_rt = NULL;
     free_stacks(rt);
+    weir__ready_free(&rt->ready);
 }
 
 int weir__sched_run(struct weir__loop *loop, const struct weir_run_opts *opts, weir_task_fn fn,

@@ -22,6 +22,7 @@
 #include "base/timer.h"
 #include "task/ctx.h"
 #include "task/fiber.h"
+#include "task/ready.h"
 #include "task/stack.h"
 
 /* What turns the wheel: libev or the virtual clock (loop/). */
@@ -66,13 +67,12 @@ enum weir__task_state { WEIR__TASK_NEW, WEIR__TASK_STARTED, WEIR__TASK_ENDED };
 struct weir_task {
     /* What a switch touches comes first, so that it lies in one or two cache lines. */
     struct weir__ctx ctx;
-    weir_task *ready_next;
-    struct weir__rt *rt;
-    struct weir__wait *wait;          /* what it is parked in */
-    struct weir__deadline *deadlines; /* innermost scope */
     uint8_t state;
     bool cancelled;
-    uint32_t awaiting; /* tasks inside weir_await on it */
+    uint32_t awaiting;                /* tasks inside weir_await on it */
+    struct weir__deadline *deadlines; /* innermost scope */
+    struct weir__rt *rt;
+    struct weir__wait *wait; /* what it is parked in */
     weir_group *group;
     weir_task_fn fn;
     void *arg;
@@ -114,10 +114,10 @@ struct weir__rt {
     struct weir__fiber fiber;
     struct weir__fiber *left; /* whom the last switch came from */
     weir_task *current;
-    weir_task *ready_head, **ready_tail;
+    struct weir__ready ready;
     weir_task *ended;         /* to be cleaned up once its stack is left */
-    unsigned budget;          /* resumes left before I/O is looked at */
-    unsigned look_in;         /* resumes left before the clock is looked at */
+    unsigned stint;           /* resumes left before the clock is looked at */
+    unsigned budget;          /* and behind those, before I/O is looked at */
     unsigned looked_after;    /* how many there were between the last two looks */
     int64_t look_ns, turn_ns; /* the last look; the beginning of the turn */
     bool shuffle;
@@ -159,6 +159,9 @@ void weir__sched_turn(struct weir__rt *rt);
 
 /* When the next turn is due: INT64_MIN at once, INT64_MAX once an event has woken a task. */
 int64_t weir__sched_due_ns(const struct weir__rt *rt);
+
+/* Lets I/O and timers have their turn before any other task. */
+void weir__sched_end_turn(struct weir__rt *rt);
 
 /* Cancels every task but the calling one. */
 void weir__sched_cancel_all(struct weir__rt *rt);
@@ -213,7 +216,10 @@ static inline void *weir__task_owned(const weir_task *task)
 }
 
 /* Internals of the layer. */
-void weir__task_ready(weir_task *task);
+static inline void weir__task_ready(weir_task *task)
+{
+    weir__ready_push(&task->rt->ready, task);
+}
 void weir__suspend(weir_task *task); /* gives up the processor; something must make it ready */
 struct weir__stacks *weir__rt_stacks(struct weir__rt *rt, uint32_t kib); /* NULL: kib is wrong */
 void weir__task_cancel(weir_task *task);

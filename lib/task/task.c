@@ -7,6 +7,8 @@
 weir_task *weir__task_new(weir_group *group, weir_task_fn fn, void *arg, const char *name)
 {
     struct weir__rt *rt = group->rt;
+    if (weir__ready_reserve(&rt->ready, rt->live + 1) < 0)
+        return NULL;
     weir_task *task = weir__zalloc(sizeof *task);
     if (task == NULL)
         return NULL;
@@ -106,25 +108,6 @@ void weir__tasks_free(weir_group *group)
         destroy(task);
 }
 
-weir_task *weir_task_self(void)
-{
-    struct weir__rt *rt = weir__rt();
-    return rt != NULL ? rt->current : NULL;
-}
-
-/* The plainest wait: nothing can come between, so it needs no struct weir__wait. */
-int weir_yield(void)
-{
-    weir_task *task = weir_task_self();
-    if (task == NULL)
-        return WEIR_ENORUNTIME;
-    if (weir__cancel_pending(task))
-        return WEIR_ECANCELED;
-    weir__task_ready(task);
-    weir__suspend(task);
-    return 0;
-}
-
 int weir_checkpoint(void)
 {
     weir_task *task = weir_task_self();
@@ -135,7 +118,7 @@ int weir_checkpoint(void)
     struct weir__rt *rt = task->rt;
     if (weir__now_ns(rt) - rt->turn_ns < WEIR__TURN_NS)
         return 0;
-    rt->budget = 0; /* known without another look at the clock */
+    weir__sched_end_turn(rt); /* it is over, without another look at the clock */
     return weir_yield();
 }
 
@@ -168,18 +151,10 @@ int64_t weir_now_ms(void)
     return weir_now_ns() / WEIR__NS_PER_MS;
 }
 
-static size_t count_ready(const struct weir__rt *rt)
-{
-    size_t count = 0;
-    for (const weir_task *task = rt->ready_head; task != NULL; task = task->ready_next)
-        count++;
-    return count;
-}
-
 static void look_at(const struct weir__rt *rt, struct weir_runtime_stats *stats)
 {
     stats->tasks = rt->live;
-    stats->ready = count_ready(rt);
+    stats->ready = weir__ready_count(&rt->ready);
     for (int i = 0; i < WEIR__STACK_CLASSES; i++) {
         stats->stacks += rt->stacks[i].used;
         stats->stacks_kept += rt->stacks[i].kept;
