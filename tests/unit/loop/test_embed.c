@@ -13,7 +13,7 @@
 
 static void runs_tasks_and_returns(void **state)
 {
-    struct job jobs[] = {JOB("a", 2, 0), JOB("b", 0, -7), JOB("c", 0, 3)};
+    struct job jobs[] = {JOB("a", 30, 0), JOB("b", 0, -7), JOB("c", 0, 3)};
     (void)state;
     for (int i = 0; i < 3; i++)
         spawn_job(&jobs[i]);
