@@ -121,6 +121,12 @@ weir_group *rig_group(void)
     return group;
 }
 
+void settle(void)
+{
+    for (int i = 0; i < 8; i++)
+        check_int(weir_yield(), 0);
+}
+
 /* ---- the process ---- */
 
 /* The number that follows `skip` others at the start of a file. */

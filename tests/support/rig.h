@@ -81,6 +81,9 @@ void jobs_spawn(weir_group *group, struct job *jobs, size_t count);
 /* A new group, checked. */
 weir_group *rig_group(void);
 
+/* Until whatever was set going has run its course, without any time passing. */
+void settle(void);
+
 /* Resident memory of the process; a number in a file under /proc (0: not there). */
 int64_t rig_rss_bytes(void);
 int64_t rig_read_number(const char *path);

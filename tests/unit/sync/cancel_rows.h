@@ -3,38 +3,9 @@
 #ifndef WEIR_TESTS_CANCEL_ROWS_H
 #define WEIR_TESTS_CANCEL_ROWS_H
 
-#include "sync_rig.h"
+#include "cancel_matrix.h"
 
 #include "task/sched.h"
-
-struct stage {
-    const struct row *row;
-    weir_group *group, *helpers;
-    weir_task *victim;
-    int rc;         /* of the victim's wait; WEIR_EBUSY until then */
-    int bystander;  /* of the bystander's */
-    size_t waiting; /* of the two, those who wait now */
-    size_t grants;
-    weir_semaphore *semaphore;
-    weir_lock *lock;
-    weir_event *event;
-    weir_condition *condition;
-    weir_queue *queue;
-    weir_barrier *barrier;
-    weir_once *once;
-};
-
-/* One way of waiting. */
-struct row {
-    const char *name;
-    void (*make)(struct stage *stage);
-    int (*wait)(struct stage *stage);       /* one call that has to wait */
-    void (*grant)(struct stage *stage);     /* wakes the head, or all if it is for all */
-    void (*give_back)(struct stage *stage); /* what the call gave; or NULL */
-    bool (*conserved)(struct stage *stage); /* nothing is missing, nothing too much */
-    void (*free)(struct stage *stage);
-    bool stays; /* a grant that meets nobody is there for the next one */
-};
 
 /* ---- semaphore ---- */
 
@@ -334,20 +305,143 @@ static void free_once(struct stage *stage)
     free_event(stage);
 }
 
+/* ---- map: an item for each permit ---- */
+
+static int give_item(void *arg, void **item)
+{
+    struct stage *stage = arg;
+    int rc = weir_semaphore_acquire(stage->semaphore);
+    *item = stage;
+    return rc < 0 ? rc : 1;
+}
+
+static int pass_item_on(void *arg, void *item, void **result)
+{
+    *result = item;
+    return arg == item ? 0 : WEIR_EINVAL;
+}
+
+static void drop_item(void *arg, void *item, void *result)
+{
+    (void)arg;
+    (void)item;
+    (void)result;
+    check(false); /* nobody may leave one behind */
+}
+
+static void make_map(struct stage *stage)
+{
+    make_semaphore(stage);
+    check_int(weir_map_new(&stage->map, give_item, pass_item_on,
+                           WEIR_MAP_OPTS(.concurrency = 3, .arg = stage, .drop = drop_item)),
+              0);
+    settle(); /* the source waits */
+}
+
+static int take_mapped(struct stage *stage)
+{
+    struct weir_mapped mapped = {0};
+    int rc = weir_map_next(stage->map, &mapped);
+    check(mapped.result == (rc == 1 ? stage : NULL));
+    stage->count += rc == 1;
+    return rc < 0 ? rc : 0;
+}
+
+static void let_one_through(struct stage *stage)
+{
+    release(stage);
+    weir_yield(); /* it is worked on, and handed to the first taker, who has not run yet */
+}
+
+static bool all_was_handed_on(struct stage *stage)
+{
+    weir_map_stop(stage->map);
+    settle();
+    return stage->count == stage->grants && weir_semaphore_permits(stage->semaphore) == 0 &&
+           weir_semaphore_waiting(stage->semaphore) == 0;
+}
+
+static void free_map(struct stage *stage)
+{
+    weir_map_free(stage->map);
+    free_semaphore(stage);
+}
+
 static const struct row rows[] = {
-    {"semaphore", make_semaphore, acquire, release, release, permits_are_there, free_semaphore,
-     true},
-    {"semaphore_n", make_semaphore_of_2, acquire_3, release_3, release_3, all_permits_are_there,
-     free_semaphore, true},
-    {"lock", make_lock, lock, unlock, unlock, lock_is_free, free_lock, true},
-    {"event", make_event, wait_for_event, set_and_clear, NULL, event_is_clear, free_event, false},
-    {"condition", make_condition, wait_for_notify, notify, NULL, lock_is_free, free_condition,
-     false},
-    {"queue_put", make_full_queue, put, take_out, NULL, queue_is_full, free_queue, true},
-    {"queue_get", make_empty_queue, get, put_in, NULL, queue_is_empty, free_queue, true},
-    {"barrier", make_barrier, arrive, fill_barrier, NULL, barrier_is_empty, free_barrier, false},
-    {"once_waiter", make_running_once, run_once, let_it_end, NULL, once_is_done, free_once, false},
-    {"once_runner", make_once, run_once, set, NULL, once_is_done, free_once, false},
+    {.name = "semaphore",
+     .make = make_semaphore,
+     .wait = acquire,
+     .grant = release,
+     .give_back = release,
+     .conserved = permits_are_there,
+     .free = free_semaphore,
+     .stays = true},
+    {.name = "semaphore_n",
+     .make = make_semaphore_of_2,
+     .wait = acquire_3,
+     .grant = release_3,
+     .give_back = release_3,
+     .conserved = all_permits_are_there,
+     .free = free_semaphore,
+     .stays = true},
+    {.name = "lock",
+     .make = make_lock,
+     .wait = lock,
+     .grant = unlock,
+     .give_back = unlock,
+     .conserved = lock_is_free,
+     .free = free_lock,
+     .stays = true},
+    {.name = "event",
+     .make = make_event,
+     .wait = wait_for_event,
+     .grant = set_and_clear,
+     .conserved = event_is_clear,
+     .free = free_event},
+    {.name = "condition",
+     .make = make_condition,
+     .wait = wait_for_notify,
+     .grant = notify,
+     .conserved = lock_is_free,
+     .free = free_condition},
+    {.name = "queue_put",
+     .make = make_full_queue,
+     .wait = put,
+     .grant = take_out,
+     .conserved = queue_is_full,
+     .free = free_queue,
+     .stays = true},
+    {.name = "queue_get",
+     .make = make_empty_queue,
+     .wait = get,
+     .grant = put_in,
+     .conserved = queue_is_empty,
+     .free = free_queue,
+     .stays = true},
+    {.name = "barrier",
+     .make = make_barrier,
+     .wait = arrive,
+     .grant = fill_barrier,
+     .conserved = barrier_is_empty,
+     .free = free_barrier},
+    {.name = "once_waiter",
+     .make = make_running_once,
+     .wait = run_once,
+     .grant = let_it_end,
+     .conserved = once_is_done,
+     .free = free_once},
+    {.name = "once_runner",
+     .make = make_once,
+     .wait = run_once,
+     .grant = set,
+     .conserved = once_is_done,
+     .free = free_once},
+    {.name = "map_next",
+     .make = make_map,
+     .wait = take_mapped,
+     .grant = let_one_through,
+     .conserved = all_was_handed_on,
+     .free = free_map},
 };
 
 #endif

@@ -64,11 +64,4 @@ static inline int crowd_rc(const struct crowd *crowd, int number)
     return caller->done ? caller->rc : WEIR_EBUSY;
 }
 
-/* Until whatever was set going has run its course, without any time passing. */
-static inline void settle(void)
-{
-    for (int i = 0; i < 8; i++)
-        check_int(weir_yield(), 0);
-}
-
 #endif

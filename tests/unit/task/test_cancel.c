@@ -228,6 +228,68 @@ static int ended_already(void *arg)
     return weir_group_free(group);
 }
 
+/* ---- calls that wait for nothing ---- */
+
+static int sleep_no_time(void)
+{
+    return weir_sleep_ms(0);
+}
+
+static int (*const brief[])(void) = {weir_yield, weir_checkpoint, sleep_no_time};
+enum { BRIEF = sizeof brief / sizeof brief[0] };
+
+/* Cancelled while it is ready, inside of the first of these calls that suspends. */
+static int brief_ones_through_a_cancel(void *arg)
+{
+    int (*call)(void) = *(int (*const *)(void))arg;
+    weir_deadline shield;
+    check_int(call(), 0);
+    if (call == weir_checkpoint) /* which under the virtual clock does not suspend */
+        check_int(weir_yield(), 0);
+    check_int(weir_cancelled(), 1);
+    for (int i = 0; i < 3; i++)
+        check_int(call(), WEIR_ECANCELED);
+    weir_shield_begin_ms(&shield, 10); /* in its cleanup */
+    check_int(call(), 0);
+    check_int(weir_sleep_ms(20), WEIR_ECANCELED);
+    check_int(call(), WEIR_ECANCELED); /* the shield's own time has passed */
+    check_int(weir_deadline_end(&shield, WEIR_ECANCELED), WEIR_ETIMEDOUT);
+    check_int(call(), WEIR_ECANCELED);
+    return 3;
+}
+
+static int cancel_itself_in_a_shield(void *arg)
+{
+    int (*call)(void) = *(int (*const *)(void))arg;
+    weir_deadline shield;
+    weir_shield_begin_ms(&shield, 10);
+    weir_task_cancel(weir_task_self());
+    check_int(call(), 0);
+    check_int(weir_deadline_end(&shield, call()), 0);
+    check_int(call(), WEIR_ECANCELED);
+    return 4;
+}
+
+static int calls_that_wait_for_nothing(void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < BRIEF; i++) {
+        weir_group *group = rig_group();
+        void *call = (void *)(uintptr_t)&brief[i];
+        weir_task *ready = weir_spawn(group, brief_ones_through_a_cancel, call);
+        weir_task *own = weir_spawn(group, cancel_itself_in_a_shield, call);
+        weir_task *unborn = weir_spawn(group, brief_ones_through_a_cancel, call);
+        weir_task_cancel(unborn);
+        check_int(weir_yield(), 0);
+        weir_task_cancel(ready);
+        check_int(weir_await(ready), 3);
+        check_int(weir_await(own), 4);
+        check_int(weir_await(unborn), WEIR_ECANCELED);
+        check_int(weir_group_free(group), 0);
+    }
+    return 0;
+}
+
 /* ---- level-triggered ---- */
 
 static int every_call_after_a_cancel(void *arg)
@@ -317,6 +379,7 @@ int main(void)
         VIRTUAL_TEST(woken_but_not_run),
         VIRTUAL_TEST(cancelling_itself),
         VIRTUAL_TEST(ended_already),
+        VIRTUAL_TEST(calls_that_wait_for_nothing),
         VIRTUAL_TEST(a_cancel_stays_until_the_function_returns),
         VIRTUAL_TEST(reaches_the_children_of_who_gathers),
         VIRTUAL_TEST(only_the_group_named),
