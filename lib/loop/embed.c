@@ -151,6 +151,18 @@ static void stop_watchers(weir_embed *embed)
     ev_prepare_stop(ev, &embed->before_wait);
 }
 
+/* Something is to do, whatever the loop was about to wait for. */
+static void kick(weir_embed *embed)
+{
+    hold(embed, true);
+    ev_idle_start(embed->side.ev, &embed->busy);
+}
+
+static void kick_loop(struct weir__loop *loop)
+{
+    kick(WEIR__CONTAINER(loop, weir_embed, side.loop));
+}
+
 int weir_embed_new(weir_embed **out, struct ev_loop *loop, const struct weir_run_opts *opts)
 {
     struct weir_run_opts own;
@@ -164,7 +176,8 @@ int weir_embed_new(weir_embed **out, struct ev_loop *loop, const struct weir_run
     weir_embed *embed = weir__zalloc(sizeof *embed);
     if (embed == NULL)
         return WEIR_ENOMEM;
-    embed->side = (struct weir__ev_side){.loop = {.now_ns = weir__ev_now_ns}, .ev = loop};
+    embed->side =
+        (struct weir__ev_side){.loop = {.now_ns = weir__ev_now_ns, .kick = kick_loop}, .ev = loop};
     int rc = weir__sched_begin(&embed->rt, &embed->side.loop, &own);
     if (rc < 0) {
         weir__free(embed);
@@ -174,13 +187,6 @@ int weir_embed_new(weir_embed **out, struct ev_loop *loop, const struct weir_run
     start_watchers(embed);
     *out = embed;
     return 0;
-}
-
-/* Something is to do, whatever the loop was about to wait for. */
-static void kick(weir_embed *embed)
-{
-    hold(embed, true);
-    ev_idle_start(embed->side.ev, &embed->busy);
 }
 
 int weir_embed_spawn(weir_embed *embed, weir_task_fn fn, void *arg,
@@ -193,7 +199,6 @@ int weir_embed_spawn(weir_embed *embed, weir_task_fn fn, void *arg,
         ending->done = done;
     if (weir__spawn_owning(&embed->rt.root, fn, arg, "embedded", ending, NULL) == NULL)
         return WEIR_ENOMEM;
-    kick(embed);
     return 0;
 }
 

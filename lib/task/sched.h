@@ -33,6 +33,9 @@ struct weir__loop {
      * WEIR_EDEADLK when it would wait for ever with nothing that could end it; else 0. */
     int (*wait)(struct weir__loop *loop, int64_t wake_ns);
     void (*free)(struct weir__loop *loop);
+    /* A task was spawned outside of tasks: it is to have its turn, whatever the loop was about to
+     * do. NULL where that cannot happen. */
+    void (*kick)(struct weir__loop *loop);
     bool is_virtual;
 };
 

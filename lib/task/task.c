@@ -26,6 +26,8 @@ weir_task *weir__task_new(weir_group *group, weir_task_fn fn, void *arg, const c
     group->live++;
     rt->live++;
     weir__task_ready(task);
+    if (rt->current == NULL && rt->loop->kick != NULL)
+        rt->loop->kick(rt->loop);
     return task;
 }
 

@@ -303,6 +303,29 @@ static void on_spawn_timer(struct ev_loop *loop, ev_timer *timer, int events)
     spawn_job(&spawned);
 }
 
+static weir_group *in_group; /* where to spawn by the plain call */
+
+static void on_plain_spawn_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    check(weir_spawn(in_group, job_run, &spawned) != NULL);
+}
+
+static void the_plain_call_spawns_too(void **state)
+{
+    ev_timer timer;
+    (void)state;
+    in_group = rig_group();
+    ev_timer_init(&timer, on_plain_spawn_timer, 0.0, 0.0); /* the loop's last watcher */
+    ev_timer_start(ev, &timer);
+    run_loop();
+    assert_string_equal(rig_trace(), "spawned");
+    assert_int_equal(weir_gather(in_group), 0);
+    assert_int_equal(weir_group_free(in_group), 0);
+}
+
 static void on_spawn_prepare(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
     (void)events;
@@ -407,6 +430,7 @@ int main(void)
         EMBED_TEST(turns_alternate),
         EMBED_TEST(a_watcher_may_wake_a_task),
         EMBED_TEST(spawns_from_callbacks),
+        EMBED_TEST(the_plain_call_spawns_too),
         EMBED_TEST(spawns_from_done_and_from_tasks),
         EMBED_TEST(a_task_that_runs_the_loop_keeps_the_turn),
     };

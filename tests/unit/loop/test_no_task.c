@@ -528,7 +528,6 @@ static void what_has_come_can_be_had(void **state)
     assert_int_equal(weir_group_free(stage.to_free), 0);
     assert_non_null(weir_spawn(stage.full, ends_at_once, NULL)); /* there is room */
     assert_null(weir_spawn(stage.full, ends_at_once, NULL));
-    assert_int_equal(weir_embed_spawn(embed, ends_at_once, NULL, NULL), 0);
     run_loop();
     free_stage(&stage);
 }
