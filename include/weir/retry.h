@@ -174,7 +174,7 @@ extern "C" {
  * be NULL; it is kept up to date during the call, so that fn may look at it. Returns what fn
  * returned last, or what give_up returned, or
  *   WEIR_EINVAL      a bad option; fn was not called, as with
- *   WEIR_ENORUNTIME  outside of weir_run
+ *   WEIR_ENORUNTIME  outside of tasks
  *   WEIR_EATTEMPTTIME  attempt_timeout_ms cut the last attempt off
  *   WEIR_ETIMEDOUT   timeout_ms cut the last attempt off; a wait that would pass it is not begun
  *   WEIR_ECANCELED   the caller is cancelled, or a deadline of its own passed. */

@@ -66,12 +66,13 @@ WEIR_API const weir_response *weir_stream_response(const weir_stream *stream);
 /* Reads up to size (> 0) bytes of the content into buf: how many, or 0 at its end. Suspends while
  * there are none. Otherwise
  *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed; may be called again
+ *   WEIR_ENORUNTIME the caller is no task, and nothing is there; may be called again
  *   WEIR_EIDLE      nothing came for idle_ms
  *   WEIR_ERESET, WEIR_EPROTO, WEIR_ETRANSFER, WEIR_ENOMEM   how the transfer failed
  *   WEIR_EINVAL     size is 0
  *   WEIR_EBUSY      another task is reading.
- * But for WEIR_ECANCELED, WEIR_EINVAL and WEIR_EBUSY the stream has ended, and further calls return
- * the same. */
+ * But for WEIR_ECANCELED, WEIR_ENORUNTIME, WEIR_EINVAL and WEIR_EBUSY the stream has ended, and
+ * further calls return the same. */
 WEIR_API int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size);
 
 /* Reads the next server-sent event: 1 and *event, which lives until the next call; 0 at the end.
@@ -82,7 +83,7 @@ WEIR_API int weir_sse_next(weir_stream *stream, const struct weir_sse_event **ev
 
 /* Closes the stream, whatever its state, and frees it. NULL is fine. What is not read to its end
  * costs the connection. No other task may be reading. May suspend for a moment, and a cancel of the
- * caller does not keep it from its end. */
+ * caller does not keep it from its end. Outside of tasks it does not suspend. */
 WEIR_API void weir_stream_close(weir_stream *stream);
 
 #ifdef __cplusplus

@@ -90,7 +90,7 @@ static int64_t read_some(weir_stream *stream, void *buf, size_t size, int64_t id
         n = read_download(stream, buf, size, idle_ns);
     else
         n = (int64_t)read_whole(stream, buf, size);
-    if (n <= 0 && n != WEIR_ECANCELED)
+    if (n <= 0 && n != WEIR_ECANCELED && n != WEIR_ENORUNTIME)
         n = end(stream, (int)n);
     stream->reading = false;
     return n;

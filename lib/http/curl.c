@@ -169,12 +169,17 @@ static void work(struct weir__deferred *deferred)
 
 /* ---- the transport's face ---- */
 
-/* The task was cancelled while its transfer is under way: libcurl lets go of it first. */
+/* The task was cancelled while its transfer is under way: libcurl lets go of it first. Outside of
+ * tasks, where a stream may be closed too, this is the thread's own stack already. */
 static void leave(struct driver *driver, struct transfer *transfer)
 {
     weir__list_remove(&transfer->node);
     if (transfer->state != TRANSFER_RUNNING)
         return;
+    if (weir_task_self() == NULL) {
+        abort_transfer(transfer);
+        return;
+    }
     weir__wait_begin_shielded(&transfer->wait);
     transfer->state = TRANSFER_ABORTING;
     weir__list_push(&driver->aborting, &transfer->node);

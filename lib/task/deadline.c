@@ -120,7 +120,8 @@ int weir_deadline_end(weir_deadline *scope, int rc)
 int64_t weir__deadline_ns(const weir_task *task)
 {
     int64_t nearest_ns = INT64_MAX;
-    for (const struct weir__deadline *d = task->deadlines; d != NULL; d = d->outer) {
+    for (const struct weir__deadline *d = task != NULL ? task->deadlines : NULL; d != NULL;
+         d = d->outer) {
         if (d->when_ns < nearest_ns)
             nearest_ns = d->when_ns;
         if (d->shield)
@@ -132,7 +133,7 @@ int64_t weir__deadline_ns(const weir_task *task)
 int64_t weir_deadline_left_ms(void)
 {
     const weir_task *task = weir_task_self();
-    int64_t when_ns = task != NULL ? weir__deadline_ns(task) : INT64_MAX;
+    int64_t when_ns = weir__deadline_ns(task);
     if (when_ns == INT64_MAX)
         return INT64_MAX;
     int64_t left_ns = when_ns - weir__now_ns(task->rt);

@@ -201,7 +201,7 @@ static inline bool weir__cancel_pending(weir_task *task)
 /* No shield keeps a cancel of the task from its waits. */
 bool weir__cancel_reaches(const weir_task *task);
 
-/* When the nearest deadline of the calling task passes; INT64_MAX: never. */
+/* When the nearest deadline of the calling task (NULL: none) passes; INT64_MAX: never. */
 int64_t weir__deadline_ns(const weir_task *task);
 
 /* As weir_spawn_named, for a task that owns a block of weir__alloc: it is freed with the task, or

@@ -7,6 +7,7 @@
 #include <weir/client.h>
 #include <weir/io.h>
 #include <weir/offload.h>
+#include <weir/stream.h>
 
 #include "script_server.h"
 
@@ -143,6 +144,59 @@ static void free_cuts_a_request(void **state)
     script_server_stop(server);
 }
 
+/* ---- a stream in the hands of callbacks ---- */
+
+struct reader {
+    weir_client *client;
+    weir_stream *stream;
+};
+
+static int read_one(void *arg)
+{
+    struct reader *reader = arg;
+    char byte = 0;
+    int rc = weir_stream_open(reader->client, WEIR_REQUEST(.url = "/x"), NULL, &reader->stream);
+    if (rc == 0)
+        check_int(weir_stream_read(reader->stream, &byte, 1), 1);
+    check_int(byte, 'h');
+    return rc;
+}
+
+/* The stream is active, so the loop would go on. */
+static void note_and_break(int status, void *arg)
+{
+    note_status(status, arg);
+    ev_break(ev, EVBREAK_ALL);
+}
+
+/* What has come can be read; where it would have to wait it says so, and has not ended. */
+static void a_stream_outside_of_tasks(void **state)
+{
+    struct script_server *server =
+        SCRIPT_SERVER({.answer = SCRIPT_OK("9", "hello"), .end = SCRIPT_HOLD});
+    struct reader reader = {0};
+    const struct weir_sse_event *event;
+    char text[16] = "";
+    (void)state;
+    assert_int_equal(weir_client_new(&reader.client,
+                                     WEIR_CLIENT_OPTS(.base_url = script_server_url(server))),
+                     0);
+    assert_int_equal(weir_embed_spawn(embed, read_one, &reader, note_and_break), 0);
+    run_loop();
+    assert_string_equal(rig_trace(), "done:0");
+    assert_int_equal(weir_stream_read(reader.stream, text, sizeof text - 1), 4);
+    assert_string_equal(text, "ello");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(weir_stream_read(reader.stream, text, sizeof text), WEIR_ENORUNTIME);
+        assert_int_equal(weir_sse_next(reader.stream, &event), WEIR_ENORUNTIME);
+        assert_int_equal(weir_response_error(weir_stream_response(reader.stream)), 0);
+    }
+    weir_stream_close(reader.stream); /* while the transfer is under way */
+    assert_int_equal(weir_client_free(reader.client), 0);
+    run_loop();
+    script_server_stop(server);
+}
+
 /* ---- threads ---- */
 
 enum { TASKS = 100 };
@@ -186,9 +240,9 @@ static void two_loops_in_two_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EMBED_TEST(tasks_wait_for_descriptors),     EMBED_TEST(other_threads_work),
-        EMBED_TEST(requests_go_through_a_client),   EMBED_TEST(free_cuts_a_request),
-        cmocka_unit_test(two_loops_in_two_threads),
+        EMBED_TEST(tasks_wait_for_descriptors),   EMBED_TEST(other_threads_work),
+        EMBED_TEST(requests_go_through_a_client), EMBED_TEST(free_cuts_a_request),
+        EMBED_TEST(a_stream_outside_of_tasks),    cmocka_unit_test(two_loops_in_two_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

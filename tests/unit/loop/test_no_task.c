@@ -11,6 +11,7 @@
 #include <weir/limiter.h>
 #include <weir/map.h>
 #include <weir/offload.h>
+#include <weir/stream.h>
 #include <weir/sync.h>
 
 struct stage {
@@ -227,6 +228,30 @@ static int get_url(struct stage *stage)
     return rc;
 }
 
+static int open_stream(struct stage *stage)
+{
+    weir_stream *stream = NULL;
+    int rc = weir_stream_open(stage->client, WEIR_REQUEST(.url = "/x"), NULL, &stream);
+    check(stream != NULL);
+    weir_stream_close(stream);
+    return rc;
+}
+
+static int fail_twice(void *arg)
+{
+    check(!outside());
+    return ++*(int *)arg < 3 ? WEIR_EIO : 5;
+}
+
+static int retry(struct stage *stage)
+{
+    int calls = 0;
+    (void)stage;
+    int rc = weir_retry(WEIR_RETRY_OPTS(.backoff_base_ms = 1), fail_twice, &calls, NULL);
+    check_int(calls, outside() ? 0 : 3);
+    return rc;
+}
+
 static int await_task(struct stage *stage)
 {
     return weir_await(stage->task);
@@ -311,6 +336,8 @@ static const struct row {
     {"request", request, 0, false},
     {"get", get_url, 0, false},
     {"post_json", post, 0, false},
+    {"stream_open", open_stream, 0, false},
+    {"retry", retry, 5, true},
     {"await", await_task, 0, false},
     {"gather", gather, 0, false},
     {"wait", await_all, 1, false},
@@ -385,6 +412,8 @@ static void make_stage(struct stage *stage)
     check_int(weir_waker_new(&stage->waker), 0);
     check_int(weir_limiter_new(&stage->limiter, WEIR_LIMITER_OPTS(.concurrency = 1)), 0);
     check_int(weir_client_new(&stage->client, WEIR_CLIENT_OPTS(.base_url = "http://model.test",
+                                                               .breaker = WEIR_BREAKER_OPTS(),
+                                                               .hedge = WEIR_HEDGE_OPTS(),
                                                                .transport = &transport)),
               0);
     stage->group = rig_group();
