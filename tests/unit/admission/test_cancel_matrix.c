@@ -49,6 +49,18 @@ static bool place_is_free(struct stage *stage)
     return idle;
 }
 
+/* ---- the same as a permit ---- */
+
+/* Given back at once. */
+static int reserve(struct stage *stage)
+{
+    weir_permit permit;
+    int rc = weir_limiter_reserve(stage->limiter, NULL, &permit);
+    stage->count += rc == 0;
+    weir_permit_cancel(&permit);
+    return rc;
+}
+
 /* ---- a token, the next of which comes after a period ---- */
 
 enum {
@@ -90,6 +102,13 @@ static const struct row rows[] = {
      .wait = acquire,
      .grant = release,
      .give_back = release,
+     .conserved = place_is_free,
+     .free = free_limiter,
+     .stays = true},
+    {.name = "limiter_reserve",
+     .make = make_place,
+     .wait = reserve,
+     .grant = release,
      .conserved = place_is_free,
      .free = free_limiter,
      .stays = true},

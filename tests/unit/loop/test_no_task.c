@@ -200,6 +200,14 @@ static int enter_limiter(struct stage *stage)
     return rc;
 }
 
+static int reserve(struct stage *stage)
+{
+    weir_permit permit;
+    int rc = weir_limiter_reserve(stage->limiter, NULL, &permit);
+    weir_permit_cancel(&permit); /* an empty one, if it failed */
+    return rc;
+}
+
 static int request(struct stage *stage)
 {
     weir_response *response = NULL;
@@ -216,6 +224,14 @@ static int post(struct stage *stage)
 {
     weir_response *response = NULL;
     int rc = weir_post_json(stage->client, "/x", "{}", &response);
+    weir_response_free(response);
+    return rc;
+}
+
+static int post_text(struct stage *stage)
+{
+    weir_response *response = NULL;
+    int rc = weir_request_json(stage->client, WEIR_REQUEST(.url = "/x"), "{}", 0, &response);
     weir_response_free(response);
     return rc;
 }
@@ -333,7 +349,9 @@ static const struct row {
     {"offload", offload, 7, true},
     {"waker_wait", await_waker, 0, false},
     {"limiter_acquire", enter_limiter, 0, false},
+    {"limiter_reserve", reserve, 0, false},
     {"request", request, 0, false},
+    {"request_json", post_text, 0, false},
     {"get", get_url, 0, false},
     {"post_json", post, 0, false},
     {"stream_open", open_stream, 0, false},
