@@ -95,9 +95,9 @@ static void reap(struct weir__rt *rt)
 /* A place among the first in the queue, which is not empty. */
 static size_t draw_place(struct weir__rt *rt)
 {
-    size_t skip = (size_t)weir__rand_upto(&rt->rand, SHUFFLE_AMONG - 1);
-    size_t last = weir__ready_count(&rt->ready) - 1;
-    return skip < last ? skip : last;
+    size_t count = weir__ready_count(&rt->ready);
+    size_t among = count < SHUFFLE_AMONG ? count : SHUFFLE_AMONG;
+    return (size_t)weir__rand_upto(&rt->rand, (int64_t)among - 1);
 }
 
 /* With many tasks each switch waits for memory: it is asked for while others run. The stacks of

@@ -327,9 +327,53 @@ static void one_wait_under_everything(void **state)
     assert_int_equal(run_by_hand(a_shielded_wait_is_not_cut, NULL), 0);
 }
 
+/* ---- an order that is drawn ---- */
+
+enum { SEEDS = 600 };
+
+static int come_first(void *arg)
+{
+    int **first = arg;
+    if (*first[0] < 0)
+        *first[0] = *first[1];
+    return 0;
+}
+
+/* Three are ready at once: each is as likely to go first as the others. */
+static int three_are_ready(void *arg)
+{
+    int *went_first = arg, own[] = {0, 1, 2};
+    int *both[3][2];
+    weir_group *group = rig_group();
+    *went_first = -1;
+    for (int i = 0; i < 3; i++) {
+        both[i][0] = went_first;
+        both[i][1] = &own[i];
+        weir_spawn(group, come_first, both[i]);
+    }
+    check_int(weir_gather(group), 0);
+    return weir_group_free(group);
+}
+
+static void few_tasks_are_shuffled_evenly(void **state)
+{
+    int first, times[3] = {0};
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        assert_int_equal(weir_run(three_are_ready, &first,
+                                  WEIR_RUN_OPTS(.clock = WEIR_CLOCK_VIRTUAL, .seed = seed,
+                                                .shuffle = 1)),
+                         0);
+        times[first]++;
+    }
+    for (int i = 0; i < 3; i++)
+        assert_in_range(times[i], SEEDS / 3 * 3 / 4, SEEDS / 3 * 5 / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_tasks_are_shuffled_evenly),
         cmocka_unit_test(deadlines_hold_for_a_task_that_computes),
         cmocka_unit_test(tasks_that_only_yield_do_not_starve_the_loop),
         cmocka_unit_test(deferred_calls_run_once_in_order),
