@@ -11,11 +11,6 @@
 #include "policy/told.h"
 #include "policy/window.h"
 
-/* Amounts by unit (enum weir_unit). */
-struct weir__amounts {
-    uint64_t of[WEIR__UNITS];
-};
-
 struct weir__limit {
     unsigned unit;
     uint64_t most;               /* that can be granted at once */

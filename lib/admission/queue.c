@@ -144,9 +144,7 @@ int64_t weir__queue_learned_ns(const weir_limiter *limiter, const struct weir__s
 {
     if (!limiter->learns || !stay->learns)
         return INT64_MIN;
-    struct weir__sums want;
-    memcpy(want.of, stay->want.of, sizeof want.of);
-    return weir__learn_slot_ns(&limiter->learn, &want, now_ns);
+    return weir__learn_slot_ns(&limiter->learn, &stay->want, now_ns);
 }
 
 /* ---- granting ---- */
@@ -159,11 +157,8 @@ static void grant(weir_limiter *limiter, struct weir__stay *stay, int64_t as_of_
     } else {
         weir__limits_take(&limiter->limits, &stay->want, as_of_ns, now_ns);
     }
-    if (limiter->learns && stay->learns) {
-        struct weir__sums want;
-        memcpy(want.of, stay->want.of, sizeof want.of);
-        stay->sent = weir__learn_take(&limiter->learn, &want, as_of_ns);
-    }
+    if (limiter->learns && stay->learns)
+        stay->sent = weir__learn_take(&limiter->learn, &stay->want, as_of_ns);
     stay->taken = stay->want;
     stay->taken_ns = as_of_ns;
     stay->admitted_ns = now_ns;
@@ -339,12 +334,23 @@ static struct weir__amounts ahead_of(const weir_limiter *limiter, const struct w
     return ahead;
 }
 
+/* What was learned is not reckoned for those ahead: their answers may change it. */
+static int64_t earliest_ns(const weir_limiter *limiter, const struct weir__stay *stay,
+                           const struct weir__amounts *ahead, const struct weir__amounts *want)
+{
+    int64_t slot_ns = weir__queue_slot_ns(limiter, ahead, want);
+    if (!limiter->learns || !stay->learns)
+        return slot_ns;
+    int64_t learned_ns = weir__learn_earliest_ns(&limiter->learn, want, weir__now_ns(limiter->rt));
+    return learned_ns > slot_ns ? learned_ns : slot_ns;
+}
+
 int64_t weir__admission_earliest_ns(const weir_limiter *limiter, const struct weir__stay *stay,
                                     uint64_t requests)
 {
     struct weir__amounts ahead = ahead_of(limiter, stay), want = stay->want;
     want.of[WEIR_REQUESTS] = requests;
-    return weir__queue_slot_ns(limiter, &ahead, &want);
+    return earliest_ns(limiter, stay, &ahead, &want);
 }
 
 int weir__queue_check(const weir_limiter *limiter, const struct weir__amounts *want)
@@ -366,7 +372,7 @@ static bool too_late(const weir_limiter *limiter, const struct entry *entry)
         weir__admission_earliest_ns(limiter, stay, stay->want.of[WEIR_REQUESTS]) <= deadline_ns)
         return false;
     struct weir__amounts ahead = counted_before(limiter, stay);
-    return weir__queue_slot_ns(limiter, &ahead, &stay->want) > deadline_ns;
+    return earliest_ns(limiter, stay, &ahead, &stay->want) > deadline_ns;
 }
 
 static int wait_for_turn(weir_limiter *limiter, struct entry *entry)

@@ -14,10 +14,16 @@ void weir__learn_init(struct weir__learn *learn, bool capped)
     weir__seek_init(&learn->seek, capped);
 }
 
+void weir__learn_set_capped(struct weir__learn *learn, bool capped)
+{
+    learn->capped = capped;
+    weir__seek_set_eager(&learn->seek, capped);
+}
+
 /* ---- which of the two leads ---- */
 
-int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__sums *amounts,
-                            int64_t now_ns)
+static int64_t slot_with(const struct weir__learn *learn, int64_t seek_ns,
+                         const struct weir__amounts *amounts, int64_t now_ns)
 {
     int64_t slot_ns = learn->until_ns;
     bool led = false;
@@ -32,15 +38,24 @@ int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__
             slot_ns = own_ns;
     }
     /* Where the server's word leads, the other is a second cap from its first refusal on. */
-    if (!led || learn->seek.limit > 0) {
-        int64_t own_ns = weir__seek_slot_ns(&learn->seek);
-        if (own_ns > slot_ns)
-            slot_ns = own_ns;
-    }
+    if ((!led || learn->seek.limit > 0) && seek_ns > slot_ns)
+        slot_ns = seek_ns;
     return slot_ns;
 }
 
-struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir__sums *amounts,
+int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__amounts *amounts,
+                            int64_t now_ns)
+{
+    return slot_with(learn, weir__seek_slot_ns(&learn->seek), amounts, now_ns);
+}
+
+int64_t weir__learn_earliest_ns(const struct weir__learn *learn,
+                                const struct weir__amounts *amounts, int64_t now_ns)
+{
+    return slot_with(learn, weir__seek_earliest_ns(&learn->seek), amounts, now_ns);
+}
+
+struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir__amounts *amounts,
                                    int64_t at_ns)
 {
     struct weir__sent sent = weir__seek_take(&learn->seek, at_ns);

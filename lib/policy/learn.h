@@ -17,20 +17,27 @@ struct weir__learn {
     struct weir__seek seek;
     struct weir__spread spreads[WEIR__LEARN_SPREADS];
     unsigned spread_count;
-    struct weir__sums total; /* sent */
-    double wrong;            /* refusals of late, in spite of the server's word */
+    struct weir__amounts total; /* sent */
+    double wrong;               /* refusals of late, in spite of the server's word */
     uint64_t wrong_serial;
     int64_t until_ns; /* nobody goes before: what the server asked for */
 };
 
 void weir__learn_init(struct weir__learn *learn, bool capped);
 
+/* A rate was configured later, or taken away. */
+void weir__learn_set_capped(struct weir__learn *learn, bool capped);
+
 /* The earliest time for a request that takes these amounts; may lie in the past. */
-int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__sums *amounts,
+int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__amounts *amounts,
                             int64_t now_ns);
 
+/* The same as far as it is sure: without what the next answer may end at any time. */
+int64_t weir__learn_earliest_ns(const struct weir__learn *learn,
+                                const struct weir__amounts *amounts, int64_t now_ns);
+
 /* It is sent as of at_ns, not before the slot. What is returned belongs to the request. */
-struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir__sums *amounts,
+struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir__amounts *amounts,
                                    int64_t at_ns);
 
 /* It was not sent after all. */

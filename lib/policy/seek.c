@@ -275,6 +275,12 @@ static void probe_passed(struct weir__seek *seek, struct weir__sent probe)
 
 /* ---- sending ---- */
 
+/* The first round is over, and nothing has been heard. */
+static bool is_waiting(const struct weir__seek *seek)
+{
+    return seek->phase == WEIR__SEEK_OPEN && seek->pace == 0 && !seek->eager;
+}
+
 void weir__seek_init(struct weir__seek *seek, bool eager)
 {
     *seek = (struct weir__seek){.eager = eager,
@@ -283,9 +289,25 @@ void weir__seek_init(struct weir__seek *seek, bool eager)
                                 .echo_ns = ECHO_MAX_NS};
 }
 
+/* What was slowed down without a refusal is so no more. */
+void weir__seek_set_eager(struct weir__seek *seek, bool eager)
+{
+    if (eager && !seek->eager && seek->limit == 0) {
+        seek->pace = 0;
+        seek->next_ns = INT64_MIN;
+    }
+    seek->eager = eager;
+}
+
 int64_t weir__seek_slot_ns(const struct weir__seek *seek)
 {
     return seek->next_ns;
+}
+
+int64_t weir__seek_earliest_ns(const struct weir__seek *seek)
+{
+    bool probing = seek->fails > 0 && seek->newest.serial > seek->epoch_serial;
+    return is_waiting(seek) || probing ? INT64_MIN : seek->next_ns;
 }
 
 /* Time in which nothing was asked for says nothing about the limit. */
@@ -300,12 +322,6 @@ static bool was_idle(struct weir__seek *seek, int64_t at_ns)
     seek->open_ns += idle_ns;
     seek->round.at_ns += idle_ns;
     return true;
-}
-
-/* The first round is over, and nothing has been heard. */
-static bool is_waiting(const struct weir__seek *seek)
-{
-    return seek->phase == WEIR__SEEK_OPEN && seek->pace == 0 && !seek->eager;
 }
 
 static int64_t interval_ns(const struct weir__seek *seek)

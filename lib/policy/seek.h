@@ -67,8 +67,14 @@ struct weir__seek {
 /* eager: another limit holds the rate back, so nothing is held back here before a refusal. */
 void weir__seek_init(struct weir__seek *seek, bool eager);
 
+/* The same later, when that limit comes or goes. */
+void weir__seek_set_eager(struct weir__seek *seek, bool eager);
+
 /* The earliest time for the next request; may lie in the past. */
 int64_t weir__seek_slot_ns(const struct weir__seek *seek);
+
+/* The same, whatever answers come until then; INT64_MIN while the next one may end the wait. */
+int64_t weir__seek_earliest_ns(const struct weir__seek *seek);
 
 /* It is sent as of at_ns, which must not be before the slot. */
 struct weir__sent weir__seek_take(struct weir__seek *seek, int64_t at_ns);

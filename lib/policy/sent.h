@@ -6,15 +6,10 @@
 
 #include "policy/told.h"
 
-/* Sums of amounts by unit. */
-struct weir__sums {
-    uint64_t of[WEIR__UNITS];
-};
-
 struct weir__sent {
     int64_t at_ns;
-    uint64_t serial;         /* 1, 2, ... in the order of sending */
-    struct weir__sums total; /* of what was sent so far, with it */
+    uint64_t serial;            /* 1, 2, ... in the order of sending */
+    struct weir__amounts total; /* of what was sent so far, with it */
 };
 
 #endif

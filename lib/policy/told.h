@@ -8,6 +8,11 @@
 /* What a limit counts. */
 enum weir__unit { WEIR__UNIT_REQUESTS = 0, WEIR__UNIT_TOKENS, WEIR__UNITS };
 
+/* Amounts by unit. */
+struct weir__amounts {
+    uint64_t of[WEIR__UNITS];
+};
+
 /* One limit, as a server told it. -1: not told. */
 struct weir__quota {
     enum weir__unit unit;

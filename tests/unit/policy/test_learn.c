@@ -11,7 +11,7 @@
 #define MS WEIR__NS_PER_MS
 #define S  WEIR__NS_PER_S
 
-static const struct weir__sums one = {{1}};
+static const struct weir__amounts one = {{1}};
 
 struct bench {
     struct weir__learn learn;
