@@ -70,6 +70,16 @@ struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir_
 
 /* ---- answers ---- */
 
+/* A guess of the window is right for buckets alone, and which it is shows in how the numbers move.
+ * Besides it comes and goes from one answer to the next, while it tells one limit from another. */
+static struct weir__quota quota_without_guess(const struct weir__told *told, unsigned i)
+{
+    struct weir__quota quota = told->quotas[i];
+    if ((told->guessed >> i & 1) != 0)
+        quota.window_ms = -1;
+    return quota;
+}
+
 static struct weir__spread *spread_of(struct weir__learn *learn, const struct weir__quota *quota)
 {
     for (unsigned i = 0; i < learn->spread_count; i++) {
@@ -92,14 +102,14 @@ static bool hear(struct weir__learn *learn, struct weir__sent sent, const struct
 {
     bool used_up = false;
     for (unsigned i = 0; told != NULL && i < told->quota_count; i++) {
-        const struct weir__quota *quota = &told->quotas[i];
-        if (!weir__spread_is_usable(quota))
+        const struct weir__quota quota = quota_without_guess(told, i);
+        if (!weir__spread_is_usable(&quota))
             continue;
-        struct weir__spread *spread = spread_of(learn, quota);
+        struct weir__spread *spread = spread_of(learn, &quota);
         if (spread == NULL)
             continue;
-        weir__spread_told(spread, quota, sent, refused && quota->remaining == 0);
-        used_up = used_up || quota->remaining == 0;
+        weir__spread_told(spread, &quota, sent, refused && quota.remaining == 0);
+        used_up = used_up || quota.remaining == 0;
     }
     return used_up;
 }

@@ -38,6 +38,8 @@ struct weir__told {
     enum weir__verdict verdict;
     int throttled; /* nonzero: "too fast", whatever the status */
     unsigned quota_count;
+    unsigned guessed; /* bits: the window_ms of these quotas is what their other numbers mean if
+                         they are buckets */
     struct weir__quota quotas[WEIR__QUOTAS_MAX];
 };
 

@@ -48,7 +48,7 @@ enum group {
     GROUPS
 };
 
-/* window_ms: where the server's documentation fixes it; 0: see window_of(). */
+/* window_ms: where the server's documentation fixes it; 0: see set_window(). */
 static const struct {
     enum weir__unit unit;
     int64_t window_ms;
@@ -392,13 +392,16 @@ static int64_t inferred_ms(const struct weir__quota *quota)
     return -1;
 }
 
-static int64_t window_of(const struct weir__heard *heard, enum group group,
-                         const struct weir__quota *quota)
+/* Returns whether the window is but inferred. */
+static bool set_window(const struct weir__heard *heard, enum group group, struct weir__quota *quota)
 {
     if (groups[group].window_ms > 0)
-        return groups[group].window_ms;
-    int64_t window_ms = companion_ms(heard, group);
-    return window_ms < 0 && group == REQUESTS ? inferred_ms(quota) : window_ms;
+        return false;
+    quota->window_ms = companion_ms(heard, group);
+    if (quota->window_ms > 0 || group != REQUESTS)
+        return false;
+    quota->window_ms = inferred_ms(quota);
+    return quota->window_ms > 0;
 }
 
 /* Azure has sentinels, -1, -1 and 0, for what it does not know. */
@@ -421,7 +424,8 @@ bool weir__heard_quotas(const struct weir__heard *heard, int64_t now_s, struct w
     for (enum group i = NO_GROUP + 1; i < GROUPS; i++) {
         if (says_nothing(&quotas[i]) || told->quota_count == WEIR__QUOTAS_MAX)
             continue;
-        quotas[i].window_ms = window_of(heard, i, &quotas[i]);
+        if (set_window(heard, i, &quotas[i]))
+            told->guessed |= 1U << told->quota_count;
         told->quotas[told->quota_count++] = quotas[i];
     }
     return quotas[PLAIN].remaining == 0;

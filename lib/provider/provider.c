@@ -112,7 +112,7 @@ void weir__provider_tell(const weir_response *response, int64_t wall_s, struct w
     told->cause = NULL;
     told->verdict = WEIR__VERDICT_NONE;
     told->throttled = 0;
-    told->quota_count = 0;
+    told->quota_count = told->guessed = 0;
     if (response->status == 0)
         return;
     weir__heard_init(&heard);
