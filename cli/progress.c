@@ -95,6 +95,19 @@ static bool is_gentle_start(const struct weir_limiter_stats *stats)
     return stats->holding > 0 && stats->blocked_ms <= GENTLE_STEP_MS;
 }
 
+/* At its rate, or until its quota comes back. */
+static void add_learned(struct text *text, const struct weir_limiter_stats *stats)
+{
+    char pause[48];
+    add(text, "; limited by the server's limit");
+    if (stats->learned_per_s > 0)
+        add(text, ", %.3g/s", stats->learned_per_s);
+    if (stats->told_remaining == 0)
+        add(text, ", none of %" PRId64 " left", stats->told_limit);
+    if (stats->blocked_ms > GENTLE_STEP_MS)
+        add(text, ", next in %s", format_ms(pause, stats->blocked_ms));
+}
+
 static void add_limit(struct text *text, const struct progress *progress,
                       const struct weir_limiter_stats *stats)
 {
@@ -114,7 +127,7 @@ static void add_limit(struct text *text, const struct progress *progress,
         add(text, "; limited by the rate of tokens");
         break;
     case WEIR_BLOCKED_LEARNED:
-        add(text, "; limited by the server's limit, %.3g/s", stats->learned_per_s);
+        add_learned(text, stats);
         break;
     case WEIR_BLOCKED_CONCURRENCY:
         add(text, "; limited by the concurrency");

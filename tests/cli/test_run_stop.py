@@ -410,6 +410,18 @@ class Progress(Stopped):
         self.assertIn("10 too fast", said)
         process.kill()
 
+    def test_a_quota_that_is_used_up_is_told(self):
+        """A limit that comes back in a year: nothing is sent, and it is said why."""
+        server = self.server(lambda _: answer("{}", headers=[
+            "X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 31536000"]))
+        process = self.start_rows(200, server, "--progress", "plain")
+        self.said(process, b"; 0 in flight; limited by the server's limit, none of 5 left, "
+                           b"next in 364 d 23 h\n")
+        with open(f"/proc/{process.pid}/stat") as stat:
+            ticks = [int(word) for word in stat.read().rsplit(")", 1)[1].split()[11:13]]
+        self.assertLess(sum(ticks), os.sysconf("SC_CLK_TCK"))  # nor does it spin
+        process.kill()
+
     def test_the_gentle_start_behind_a_pause_is_told(self):
         go = threading.Event()
         self.addCleanup(go.set)
