@@ -540,7 +540,7 @@ static void hear(weir_limiter *limiter, const struct weir__stay *stay, enum weir
     switch (went) {
     case WEIR__WENT_UNUSED:
         if (learns)
-            weir__learn_unsent(&limiter->learn, stay->sent);
+            weir__learn_unsent(&limiter->learn, &stay->want, stay->sent);
         break;
     case WEIR__WENT_ANSWERED:
         weir__gate_success(&limiter->gate, stay->admitted_ns);

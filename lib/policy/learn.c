@@ -139,9 +139,12 @@ void weir__learn_throttled(struct weir__learn *learn, struct weir__sent sent,
         learn->until_ns = weir__ns_add(now_ns, wait_ns);
 }
 
-void weir__learn_unsent(struct weir__learn *learn, struct weir__sent sent)
+void weir__learn_unsent(struct weir__learn *learn, const struct weir__amounts *amounts,
+                        struct weir__sent sent)
 {
     weir__seek_unsent(&learn->seek, sent);
+    for (unsigned i = 0; i < learn->spread_count; i++)
+        weir__spread_unsent(&learn->spreads[i], amounts->of[learn->spreads[i].unit], sent);
 }
 
 /* ---- what was learned ---- */

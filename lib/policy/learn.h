@@ -40,8 +40,9 @@ int64_t weir__learn_earliest_ns(const struct weir__learn *learn,
 struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir__amounts *amounts,
                                    int64_t at_ns);
 
-/* It was not sent after all. */
-void weir__learn_unsent(struct weir__learn *learn, struct weir__sent sent);
+/* It was not sent after all; amounts as when it was taken. */
+void weir__learn_unsent(struct weir__learn *learn, const struct weir__amounts *amounts,
+                        struct weir__sent sent);
 
 /* An answer that was not "too fast". told may be NULL. */
 void weir__learn_accepted(struct weir__learn *learn, struct weir__sent sent,

@@ -398,7 +398,10 @@ static void refused_after(struct weir__seek *seek, int64_t took_ns)
 void weir__seek_unsent(struct weir__seek *seek, struct weir__sent sent)
 {
     seek->refused++;
+    seek->cycle_refused++; /* but it is none that costs */
     seek->rejected += sent.serial > seek->ref.serial;
+    if (seek->fails > 0 && sent.serial == seek->newest.serial)
+        seek->epoch_serial = sent.serial; /* it was no probe */
 }
 
 void weir__seek_accepted(struct weir__seek *seek, struct weir__sent sent, int64_t now_ns)

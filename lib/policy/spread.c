@@ -69,7 +69,8 @@ static void vote_by_rise(struct weir__spread *spread, const struct weir__snapsho
 {
     const struct weir__snapshot *last = &spread->last;
     int64_t passed_ns = now->sent.at_ns - last->sent.at_ns;
-    if (now->remaining <= last->remaining || passed_ns > spread->window_ns / 4)
+    if (now->remaining <= last->remaining || spread->window_ns == 0 ||
+        passed_ns > spread->window_ns / 4)
         return;
     if (now->remaining < spread->limit / 2 && 2 * spread->step_ns <= spread->window_ns)
         count_vote(spread, 1);
@@ -321,6 +322,13 @@ void weir__spread_take(struct weir__spread *spread, uint64_t amount, struct weir
                                          : window_interval(spread, left + 1, sent.at_ns);
     double pause_ns = (double)interval * (double)amount;
     spread->next_ns = weir__ns_add(sent.at_ns, (int64_t)within(pause_ns, 0, 4e18));
+}
+
+/* The sum stays, since the requests behind it remember theirs: what is left becomes more. */
+void weir__spread_unsent(struct weir__spread *spread, uint64_t amount, struct weir__sent sent)
+{
+    if (sent.total.of[spread->unit] > spread->total)
+        spread->total += amount;
 }
 
 bool weir__spread_is_settled(const struct weir__spread *spread)

@@ -61,6 +61,9 @@ int64_t weir__spread_slot_ns(const struct weir__spread *spread, uint64_t total, 
 void weir__spread_take(struct weir__spread *spread, uint64_t amount, struct weir__sent sent,
                        bool brake);
 
+/* It was not sent after all. */
+void weir__spread_unsent(struct weir__spread *spread, uint64_t amount, struct weir__sent sent);
+
 /* What is left at now_ns, and when there is more; its rate in steady flow, 0: not known. */
 uint64_t weir__spread_remaining(const struct weir__spread *spread, uint64_t total, int64_t now_ns);
 int64_t weir__spread_reset_ns(const struct weir__spread *spread);

@@ -201,6 +201,66 @@ static void what_makes_no_sense_is_ignored(void **state)
     }
 }
 
+/* "0 s until all is back" leaves the window's length open: no rate can be told of it. */
+static void a_reset_of_nothing_is_no_rate(void **state)
+{
+    struct bench bench;
+    struct weir__sent sent[2];
+    (void)state;
+    begin(&bench, false);
+    for (int i = 0; i < 2; i++)
+        sent[i] = next(&bench); /* at the same time */
+    struct weir__told less = told_of(10, 1, 0, -1), more = told_of(10, 9, 0, -1);
+    weir__learn_accepted(&bench.learn, sent[0], &less, bench.now_ns);
+    weir__learn_accepted(&bench.learn, sent[1], &more, bench.now_ns);
+    assert_true(weir__learn_per_s(&bench.learn, bench.now_ns) < 1e9);
+}
+
+/* What was not sent was not refused either, and is no probe. */
+static void what_was_not_sent_says_nothing(void **state)
+{
+    struct bench bench;
+    (void)state;
+    begin(&bench, false);
+    struct weir__sent sent = next(&bench);
+    weir__learn_throttled(&bench.learn, sent, NULL, bench.now_ns + 10 * MS, &bench.rand);
+    bench.now_ns += 10 * MS;
+    sent = next(&bench);
+    weir__learn_throttled(&bench.learn, sent, NULL, bench.now_ns + 10 * MS, &bench.rand);
+    bench.now_ns += 10 * MS;
+    unsigned fails = bench.learn.seek.fails;
+    assert_true(fails > 0);
+    for (int i = 0; i < 10; i++) {
+        sent = next(&bench);
+        weir__learn_unsent(&bench.learn, &one, sent);
+        bench.now_ns += S;
+    }
+    next(&bench);
+    assert_int_equal(bench.learn.seek.fails, fails);
+}
+
+/* What a cancelled request would have taken of a quota is there for the next one. */
+static void what_was_not_sent_is_left(void **state)
+{
+    const struct weir__amounts large = {{1, 900}};
+    struct bench bench;
+    (void)state;
+    begin(&bench, true);
+    struct weir__told told = told_of(1000, 1000, 60000, 60000);
+    told.quotas[0].unit = WEIR__UNIT_TOKENS;
+    accept_next(&bench, &told);
+    struct weir__sent sent = weir__learn_take(&bench.learn, &large, bench.now_ns);
+    assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) > bench.now_ns + 50 * S);
+    weir__learn_unsent(&bench.learn, &large, sent);
+    assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) <= bench.now_ns);
+    sent = weir__learn_take(&bench.learn, &large, bench.now_ns); /* but no more than that */
+    assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) > bench.now_ns + 50 * S);
+    told.quotas[0].remaining = 100;
+    weir__learn_accepted(&bench.learn, sent, &told, bench.now_ns);
+    weir__learn_unsent(&bench.learn, &large, sent);
+    assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) > bench.now_ns + 50 * S);
+}
+
 /* Whatever is told, no slot is further than the longest reset. */
 static void numbers_at_random_do_no_harm(void **state)
 {
@@ -254,6 +314,9 @@ int main(void)
         cmocka_unit_test(what_is_used_up_waits_for_the_reset),
         cmocka_unit_test(the_reset_is_predicted),
         cmocka_unit_test(what_makes_no_sense_is_ignored),
+        cmocka_unit_test(a_reset_of_nothing_is_no_rate),
+        cmocka_unit_test(what_was_not_sent_says_nothing),
+        cmocka_unit_test(what_was_not_sent_is_left),
         cmocka_unit_test(numbers_at_random_do_no_harm),
         cmocka_unit_test(a_contradiction_is_not_believed),
     };
