@@ -55,7 +55,8 @@ static void vote(struct weir__spread *spread, const struct weir__snapshot *now)
     if (spread->told_window_ms > 0)
         fill = (double)spread->window_ns / (double)spread->limit;
     int64_t slack_ns = spread->step_ns + (int64_t)(1.5 * fill) + 5 * WEIR__NS_PER_MS;
-    bool bucket = absolute(now->reset_ns - (int64_t)(fill * (double)missing)) <= slack_ns;
+    int64_t full_ns = (int64_t)within(fill * (double)missing, 0, 4e18);
+    bool bucket = absolute(now->reset_ns - full_ns) <= slack_ns;
     bool window = absolute(then.reset_ns - passed_ns - now->reset_ns) <= slack_ns;
     bool over = passed_ns > then.reset_ns; /* a window has ended in between */
     if (bucket && !window && !over)

@@ -261,6 +261,20 @@ static void what_was_not_sent_is_left(void **state)
     assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) > bench.now_ns + 50 * S);
 }
 
+/* Two answers of one limit as far apart as their numbers can be. */
+static void extremes_can_be_compared(void **state)
+{
+    const int64_t most = INT64_C(1000000000000);
+    struct bench bench;
+    (void)state;
+    begin(&bench, false);
+    struct weir__told full = told_of(most, most - 1, 3000, -1), empty = told_of(most, 0, 1, -1);
+    accept_next(&bench, &full);
+    bench.now_ns += S;
+    accept_next(&bench, &empty);
+    assert_true(wait_ns(&bench) <= 3 * S);
+}
+
 /* Whatever is told, no slot is further than the longest reset. */
 static void numbers_at_random_do_no_harm(void **state)
 {
@@ -317,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_reset_of_nothing_is_no_rate),
         cmocka_unit_test(what_was_not_sent_says_nothing),
         cmocka_unit_test(what_was_not_sent_is_left),
+        cmocka_unit_test(extremes_can_be_compared),
         cmocka_unit_test(numbers_at_random_do_no_harm),
         cmocka_unit_test(a_contradiction_is_not_believed),
     };
