@@ -224,6 +224,8 @@ static void adopt(struct weir__spread *spread, const struct weir__quota *quota)
         spread->rate = 0;
     }
     spread->limit = quota->limit;
+    if (spread->left > (double)spread->limit)
+        spread->left = (double)spread->limit;
     spread->step_ns = weir__ms_to_ns(quota->step_ms > 0 ? quota->step_ms : 1000);
     if (quota->window_ms > 0)
         spread->window_ns = weir__ms_to_ns(quota->window_ms);
@@ -296,6 +298,15 @@ static int64_t window_interval(const struct weir__spread *spread, double left, i
     return (int64_t)within(until_ns / within(of, 1, 1e12), 0, 1e18);
 }
 
+/* Until all is there again: a large amount need not wait for what it would take of a rate. */
+static double longest_pause_ns(const struct weir__spread *spread, double left, int64_t at_ns)
+{
+    if (is_bucket(spread))
+        return ((double)spread->limit - left) / net_rate(spread);
+    int64_t until_ns = opens_ns(spread) - at_ns;
+    return (double)(until_ns > 0 ? until_ns : spread->window_ns);
+}
+
 int64_t weir__spread_slot_ns(const struct weir__spread *spread, uint64_t total, uint64_t amount)
 {
     int64_t at_ns = spread->next_ns;
@@ -321,8 +332,9 @@ void weir__spread_take(struct weir__spread *spread, uint64_t amount, struct weir
     double left = left_at(spread, sent.total.of[spread->unit], sent.at_ns);
     int64_t interval = is_bucket(spread) ? bucket_interval(spread, left)
                                          : window_interval(spread, left + 1, sent.at_ns);
-    double pause_ns = (double)interval * (double)amount;
-    spread->next_ns = weir__ns_add(sent.at_ns, (int64_t)within(pause_ns, 0, 4e18));
+    double most_ns = within(longest_pause_ns(spread, left, sent.at_ns), 0, 4e18);
+    double pause_ns = within((double)interval * (double)amount, 0, most_ns);
+    spread->next_ns = weir__ns_add(sent.at_ns, (int64_t)pause_ns);
 }
 
 /* The sum stays, since the requests behind it remember theirs: what is left becomes more. */

@@ -261,6 +261,44 @@ static void what_was_not_sent_is_left(void **state)
     assert_true(weir__learn_slot_ns(&bench.learn, &large, bench.now_ns) > bench.now_ns + 50 * S);
 }
 
+/* Nearly all of a quota of tokens at once: the rest comes back with the window, whatever that one
+ * took; and from a bucket as soon as it is full. */
+static void a_large_amount_waits_for_no_more_than_all(void **state)
+{
+    const struct weir__amounts large = {{1, 9900}}, small = {{1, 50}};
+    struct bench bench;
+    (void)state;
+    for (int bucket = 0; bucket < 2; bucket++) {
+        begin(&bench, false);
+        struct weir__told told = told_of(10000, 10000, bucket ? 0 : 60000, 60000);
+        told.quotas[0].unit = WEIR__UNIT_TOKENS;
+        accept_next(&bench, &told);
+        bench.learn.spreads[0].votes = bucket ? 8 : -8;
+        weir__learn_take(&bench.learn, &large, bench.now_ns);
+        int64_t slot_ns = weir__learn_slot_ns(&bench.learn, &small, bench.now_ns);
+        assert_in_range(slot_ns - bench.now_ns, 0, 61 * S);
+        slot_ns = weir__learn_slot_ns(&bench.learn, &large, bench.now_ns);
+        assert_in_range(slot_ns - bench.now_ns, 55 * S, 61 * S);
+    }
+}
+
+/* A limit that was lowered, told by an answer from before the roll. */
+static void no_more_is_left_than_the_limit(void **state)
+{
+    struct bench bench;
+    (void)state;
+    begin(&bench, false);
+    struct weir__told told = told_of(1000, 1, 1000, 1000);
+    accept_next(&bench, &told);
+    struct weir__sent early = weir__learn_take(&bench.learn, &one, bench.now_ns);
+    bench.now_ns += 1100 * MS;
+    next(&bench);
+    told = told_of(10, 1, 1000, 1000);
+    weir__learn_accepted(&bench.learn, early, &told, bench.now_ns);
+    const struct weir__spread *spread = weir__learn_told(&bench.learn, bench.now_ns);
+    assert_in_range(weir__spread_remaining(spread, bench.learn.total.of[0], bench.now_ns), 0, 10);
+}
+
 /* Two answers of one limit as far apart as their numbers can be. */
 static void extremes_can_be_compared(void **state)
 {
@@ -331,6 +369,8 @@ int main(void)
         cmocka_unit_test(a_reset_of_nothing_is_no_rate),
         cmocka_unit_test(what_was_not_sent_says_nothing),
         cmocka_unit_test(what_was_not_sent_is_left),
+        cmocka_unit_test(a_large_amount_waits_for_no_more_than_all),
+        cmocka_unit_test(no_more_is_left_than_the_limit),
         cmocka_unit_test(extremes_can_be_compared),
         cmocka_unit_test(numbers_at_random_do_no_harm),
         cmocka_unit_test(a_contradiction_is_not_believed),
