@@ -160,7 +160,7 @@ static int fill(weir_stream *stream)
     if (stream->ended)
         return stream->rc;
     if (stream->piece == NULL && (stream->piece = weir__alloc(PIECE)) == NULL)
-        return WEIR_ENOMEM;
+        return end(stream, WEIR_ENOMEM);
     int64_t n = read_some(stream, stream->piece, PIECE, stream->idle_ns);
     stream->piece_at = 0;
     stream->piece_len = n > 0 ? (size_t)n : 0;

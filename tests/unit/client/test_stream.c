@@ -4,6 +4,8 @@
 
 #include <weir/metrics.h>
 
+#include "base/mem.h"
+
 #define CHAT  WEIR_REQUEST(.url = "/chat", .body = "{}", .replay = 1)
 #define ONCE  WEIR_REQUEST(.url = "/chat", .body = "{}")
 #define DONE_ WEIR_STREAM_OPTS(.done = "[DONE]")
@@ -475,6 +477,21 @@ static int a_transport_of_ones_own(void *arg)
     return done(client, &server);
 }
 
+static int memory_that_is_out_ends_it(void *arg)
+{
+    struct model_server server = SERVER({.status = 200});
+    weir_client *client = CLIENT(&server, .limiter = NULL);
+    (void)arg;
+    weir_stream *stream = open_stream(client, AGAIN, NULL, 0);
+    weir__mem_fail_at(1);
+    check_end(stream, WEIR_ENOMEM);
+    weir__mem_fail_at(0);
+    check_end(stream, WEIR_ENOMEM);
+    check_int(weir_response_error(weir_stream_response(stream)), WEIR_ENOMEM);
+    weir_stream_close(stream);
+    return done(client, &server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +511,7 @@ int main(void)
         REAL_TEST(the_place_is_held_until_the_end),
         REAL_TEST(usage_settles_the_tokens),
         VIRTUAL_TEST(a_transport_of_ones_own),
+        VIRTUAL_TEST(memory_that_is_out_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
