@@ -31,7 +31,8 @@ static void print_how(void)
 {
     printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d)\n"
            "  --rate N/UNIT       start at most N requests per s, min, h or d, evenly\n"
-           "                      spread, further attempts included (default: no limit)\n"
+           "                      spread, further attempts included (default: the server's\n"
+           "                      limit, as its answers show it)\n"
            "  --burst N           requests that may start at once after a pause (default:\n"
            "                      what 20 ms of the rate bring, at least 1); needs --rate\n",
            CONCURRENCY_MAX, CONCURRENCY_DEFAULT);
