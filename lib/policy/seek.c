@@ -57,6 +57,7 @@
 #define SHUT_RISE_MAX    1.3
 #define SHUT_RISE        0.5
 #define SHUT_AGREE       1.1
+#define OUTAGE_AGREED    2   /* counts in a row that show a bucket: then it was an outage */
 #define PROBE_AT_ONCE    4.0 /* tokens within an echo, from which on a window is probed at once */
 
 /* A pause without the server's word: so many thousandths of a token's time, doubled by each probe
@@ -235,11 +236,16 @@ static void opened(struct weir__seek *seek, struct weir__sent probe)
     int64_t open_ns = seek->failed_ns + (probe.at_ns - seek->failed_ns) / 2;
     double total = (double)(probe.serial - 1) - (double)seek->refused;
     double passed = total - seek->open_total, passed_ns = (double)(open_ns - seek->open_ns);
-    bool first = seek->open_total == 0;
-    if (passed < (first ? 1 : POOL_NEW) || passed_ns < 1)
+    bool first = seek->open_total == 0, outage = seek->agreed >= OUTAGE_AGREED;
+    seek->agreed = 0;
+    if (!outage && (passed < (first ? 1 : POOL_NEW) || passed_ns < 1))
         return;
     seek->open_ns = open_ns;
     seek->open_total = total;
+    if (outage) { /* of a bucket: nothing was learned of its limit */
+        begin_cruise(seek, 0);
+        return;
+    }
     double window = rate_of(passed, passed_ns);
     bool agree = window < seek->counted * SHUT_AGREE && window > seek->counted / SHUT_AGREE;
     double room = within(seek->high, window, window * SHUT_RISE_MAX) - window;
@@ -472,6 +478,7 @@ static void estimate(struct weir__seek *seek, struct weir__sent sent)
     double slack = 2 + root(passed) / 2 + passed * AGREE;
     bool known = seek->limit > 0, sure = seek->pool > 0;
     bool agree = known && sure && left <= slack && left >= -slack;
+    seek->agreed = agree ? seek->agreed + 1 : 0;
     if (!known) {
         guess(seek, passed, passed_ns);
     } else if (agree) {

@@ -54,6 +54,7 @@ struct weir__seek {
     double pool, pool_ns;  /* accepted between empty and empty, over the epochs that agree */
     int64_t open_ns;       /* when it last opened after it was shut */
     double open_total;     /* accepted until then; 0: never was shut */
+    unsigned agreed;       /* counts in a row that agreed since then: it is a bucket */
 
     /* From one cut to the next. */
     double grown;                         /* requests at the pace */

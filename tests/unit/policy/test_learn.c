@@ -139,6 +139,39 @@ static void nobody_goes_before_the_server_allows(void **state)
     assert_int_equal(wait_ns(&bench), 7 * S);
 }
 
+/* A bucket of 100 a second, 20 ms away, that refuses all from `from_ns` to `to_ns`. How many it
+ * accepts in the 10 s before end_ns. */
+static int accepted_at_the_end(struct bench *bench, int64_t from_ns, int64_t to_ns, int64_t end_ns)
+{
+    double tokens = 100;
+    int accepted = 0;
+    while (bench->now_ns < end_ns) {
+        int64_t last_ns = bench->now_ns;
+        struct weir__sent sent = next(bench);
+        tokens += (double)(bench->now_ns - last_ns) / 1e9 * 100;
+        tokens = tokens < 100 ? tokens : 100;
+        bool closed = bench->now_ns >= from_ns && bench->now_ns < to_ns;
+        if (closed || tokens < 1) {
+            weir__learn_throttled(&bench->learn, sent, NULL, bench->now_ns, &bench->rand);
+        } else {
+            weir__learn_accepted(&bench->learn, sent, NULL, bench->now_ns);
+            tokens -= 1;
+            accepted += bench->now_ns > end_ns - 10 * S;
+        }
+    }
+    return accepted;
+}
+
+/* A server that was away for an hour is as fast as before, once it is found back. */
+static void an_outage_says_nothing_about_the_limit(void **state)
+{
+    struct bench bench;
+    (void)state;
+    begin(&bench, false);
+    int64_t from_ns = bench.now_ns + 60 * S, to_ns = from_ns + 3600 * S;
+    assert_in_range(accepted_at_the_end(&bench, from_ns, to_ns, to_ns + 50 * S), 950, 1050);
+}
+
 /* ---- headers ---- */
 
 /* 30 left for 6 seconds: one every 200 ms, and none is over. */
@@ -362,6 +395,7 @@ int main(void)
         cmocka_unit_test(refusals_of_one_epoch_cut_once),
         cmocka_unit_test(pauses_double_up_to_a_maximum),
         cmocka_unit_test(nobody_goes_before_the_server_allows),
+        cmocka_unit_test(an_outage_says_nothing_about_the_limit),
         cmocka_unit_test(a_window_is_spread),
         cmocka_unit_test(what_is_used_up_waits_for_the_reset),
         cmocka_unit_test(the_reset_is_predicted),
