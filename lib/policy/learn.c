@@ -80,32 +80,44 @@ static struct weir__quota quota_without_guess(const struct weir__told *told, uns
     return quota;
 }
 
-static struct weir__spread *spread_of(struct weir__learn *learn, const struct weir__quota *quota)
+/* For a limit that was not told before; NULL: there are enough of them. */
+static struct weir__spread *place_for_one(struct weir__learn *learn, int64_t now_ns)
+{
+    if (learn->spread_count < WEIR__LEARN_SPREADS)
+        return &learn->spreads[learn->spread_count++];
+    for (unsigned i = 0; i < WEIR__LEARN_SPREADS; i++) {
+        if (!weir__spread_is_fresh(&learn->spreads[i], now_ns))
+            return &learn->spreads[i];
+    }
+    return NULL;
+}
+
+static struct weir__spread *spread_of(struct weir__learn *learn, const struct weir__quota *quota,
+                                      int64_t now_ns)
 {
     for (unsigned i = 0; i < learn->spread_count; i++) {
         struct weir__spread *spread = &learn->spreads[i];
         if (spread->unit == quota->unit && spread->told_window_ms == quota->window_ms)
             return spread;
     }
-    if (learn->spread_count == WEIR__LEARN_SPREADS)
-        return NULL;
-    struct weir__spread *spread = &learn->spreads[learn->spread_count++];
-    *spread = (struct weir__spread){.unit = quota->unit,
-                                    .told_window_ms = quota->window_ms,
-                                    .next_ns = INT64_MIN};
+    struct weir__spread *spread = place_for_one(learn, now_ns);
+    if (spread != NULL)
+        *spread = (struct weir__spread){.unit = quota->unit,
+                                        .told_window_ms = quota->window_ms,
+                                        .next_ns = INT64_MIN};
     return spread;
 }
 
 /* Returns whether one of them explains a refusal: it is used up. */
 static bool hear(struct weir__learn *learn, struct weir__sent sent, const struct weir__told *told,
-                 bool refused)
+                 bool refused, int64_t now_ns)
 {
     bool used_up = false;
     for (unsigned i = 0; told != NULL && i < told->quota_count; i++) {
         const struct weir__quota quota = quota_without_guess(told, i);
         if (!weir__spread_is_usable(&quota))
             continue;
-        struct weir__spread *spread = spread_of(learn, &quota);
+        struct weir__spread *spread = spread_of(learn, &quota, now_ns);
         if (spread == NULL)
             continue;
         weir__spread_told(spread, &quota, sent, refused && quota.remaining == 0);
@@ -120,14 +132,14 @@ void weir__learn_accepted(struct weir__learn *learn, struct weir__sent sent,
     weir__seek_accepted(&learn->seek, sent, now_ns);
     if (learn->wrong > 0)
         learn->wrong -= 1.0 / WRONG_FORGOTTEN;
-    hear(learn, sent, told, false);
+    hear(learn, sent, told, false, now_ns);
 }
 
 void weir__learn_throttled(struct weir__learn *learn, struct weir__sent sent,
                            const struct weir__told *told, int64_t now_ns, struct weir__rand *rand)
 {
     int64_t wait_ns = told != NULL && told->wait_ms > 0 ? weir__ms_to_ns(told->wait_ms) : -1;
-    bool explained = hear(learn, sent, told, true);
+    bool explained = hear(learn, sent, told, true, now_ns);
     if (sent.serial > learn->wrong_serial) {
         learn->wrong += 1;
         learn->wrong_serial = learn->seek.newest.serial;

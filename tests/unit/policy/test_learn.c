@@ -332,6 +332,24 @@ static void no_more_is_left_than_the_limit(void **state)
     assert_in_range(weir__spread_remaining(spread, bench.learn.total.of[0], bench.now_ns), 0, 10);
 }
 
+/* There is room for few limits, but not for ever those of the first answers. */
+static void limits_of_long_ago_make_room(void **state)
+{
+    struct bench bench;
+    (void)state;
+    begin(&bench, false);
+    for (int i = 1; i <= WEIR__LEARN_SPREADS; i++) {
+        struct weir__told told = told_of(1000, 900, 1000, i * 1000);
+        accept_next(&bench, &told);
+    }
+    struct weir__told told = told_of(777, 700, 1000, 60000);
+    accept_next(&bench, &told);
+    assert_int_equal(weir__learn_told(&bench.learn, bench.now_ns)->limit, 1000);
+    bench.now_ns += 3600 * S;
+    accept_next(&bench, &told);
+    assert_int_equal(weir__learn_told(&bench.learn, bench.now_ns)->limit, 777);
+}
+
 /* Two answers of one limit as far apart as their numbers can be. */
 static void extremes_can_be_compared(void **state)
 {
@@ -405,6 +423,7 @@ int main(void)
         cmocka_unit_test(what_was_not_sent_is_left),
         cmocka_unit_test(a_large_amount_waits_for_no_more_than_all),
         cmocka_unit_test(no_more_is_left_than_the_limit),
+        cmocka_unit_test(limits_of_long_ago_make_room),
         cmocka_unit_test(extremes_can_be_compared),
         cmocka_unit_test(numbers_at_random_do_no_harm),
         cmocka_unit_test(a_contradiction_is_not_believed),
