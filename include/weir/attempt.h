@@ -98,11 +98,11 @@ struct weir_attempt_record {
     enum weir_why why;  /* another followed, or none did */
     int64_t started_ms; /* on the clock of weir_now_ms */
     int64_t took_ms;
-    int64_t server_wait_ms;     /* -1: none */
-    int64_t wait_ms;            /* backoff chosen before the next attempt; 0: none */
-    int64_t blocked_backoff_ms; /* what it waited for before it began: backoff ... */
-    int64_t blocked_turn_ms;    /* ... and its turn at the limiter, of which: */
-    int64_t blocked_requests_ms;
+    int64_t server_wait_ms;      /* -1: none */
+    int64_t wait_ms;             /* backoff chosen before the next attempt; 0: none */
+    int64_t blocked_backoff_ms;  /* what it waited for before it began: backoff ... */
+    int64_t blocked_turn_ms;     /* ... and its turn at the limiter, of which: */
+    int64_t blocked_requests_ms; /* a limit that was learned, too */
     int64_t blocked_tokens_ms;
     int64_t blocked_concurrency_ms;
     int64_t blocked_gate_ms;

@@ -81,7 +81,8 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  *   WEIR_ERESOLVE, WEIR_ECONNECT, WEIR_ETLS, WEIR_ERESET, WEIR_EPROTO, WEIR_EBODYSIZE,
  *   WEIR_EHEADERSIZE, WEIR_EATTEMPTTIME, WEIR_ETRANSFER   how the last attempt failed
  *   WEIR_ETIMEDOUT  timeout_ms passed      WEIR_EDEADLINE  the turn would come after a deadline
- *   WEIR_EPAUSED    the server has asked for a longer pause than server_wait_max_ms
+ *   WEIR_EPAUSED    the server has asked for a longer pause than server_wait_max_ms. Of both the
+ *                   error text tells for how long still
  *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed
  *   WEIR_ECLOSED    the limiter was closed before the request's turn
  *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the

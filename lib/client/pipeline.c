@@ -1,6 +1,8 @@
 /* The way of a request, top to bottom:
  *     deadline -> retry { circuit -> admission -> attempt (or two) -> decide -> backoff }
  * docs/design/client.md says why in this order. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/opts.h"
 #include "client/call.h"
@@ -85,6 +87,23 @@ static enum weir_why not_admitted(int rc)
     }
 }
 
+/* What refused it at once, and until when. */
+static void explain_refusal(struct weir__call *call, int rc)
+{
+    const weir_client *client = call->client;
+    int64_t now_ns = weir__now_ns(client->rt), open_ns = client->limiter->gate.open_ns;
+    int64_t turn_ns = weir__admission_earliest_ns(client->limiter, &call->stay, call->amount);
+    turn_ns = later_ns(turn_ns, weir__circuit_earliest_ns(client->circuit));
+    bool paused = open_ns > now_ns;
+    int64_t left_ms = weir__ns_to_ms_up(paused ? open_ns - now_ns : turn_ns - now_ns);
+    char text[sizeof call->response->error_text];
+    snprintf(text, sizeof text,
+             paused ? "%s; the server's pause ends in %lld ms"
+                    : "%s; its turn comes in %lld ms at the earliest",
+             weir_strerror(rc), (long long)left_ms);
+    weir_response_set_failure(call->response, call->response->sent, text);
+}
+
 static int fail(struct weir__call *call, int rc)
 {
     weir_response *response = call->response;
@@ -93,6 +112,8 @@ static int fail(struct weir__call *call, int rc)
         weir_response_set_failure(response, response->sent, weir_strerror(rc));
     if (rc == WEIR_EOPEN)
         weir__circuit_explain(call->client->circuit, response);
+    if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED)
+        explain_refusal(call, rc);
     return rc;
 }
 

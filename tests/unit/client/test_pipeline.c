@@ -304,6 +304,33 @@ static int too_long_a_wait(void *arg)
     return done(client, &server);
 }
 
+static void check_refusal(weir_client *client, int64_t timeout_ms, int want_rc, const char *why)
+{
+    weir_response *response = NULL;
+    check_int(weir_request(client, WEIR_REQUEST(.url = "/x", .timeout_ms = timeout_ms), &response),
+              want_rc);
+    const char *text = weir_response_error_text(response);
+    if (!check(strstr(text, why) != NULL))
+        print_message("it says: %s\n", text);
+    weir_response_free(response);
+}
+
+/* Who is refused at once is told by what. */
+static int a_refusal_says_why(void *arg)
+{
+    struct model_server server = SERVER({.status = 429, .retry_after = "61"});
+    weir_client *client = CLIENT(&server, RETRY(.server_wait_max_ms = 60000, NO_WAIT), .rate = 1,
+                                 .period_ms = 10000, .burst = 1);
+    (void)arg;
+    check_int(ask(client, POST).status, 429);
+    check_refusal(client, 0, WEIR_EPAUSED, "the server's pause ends in 61000 ms");
+    check_int(weir_sleep_ms(2000), 0);
+    check_refusal(client, 5000, WEIR_EDEADLINE, "the server's pause ends in 59000 ms");
+    check_int(ask(client, GET).status, 200);
+    check_refusal(client, 5000, WEIR_EDEADLINE, "its turn comes in 9990 ms at the earliest");
+    return done(client, &server);
+}
+
 /* ---- bounds on the time ---- */
 
 static int max_elapsed(void *arg)
@@ -440,6 +467,7 @@ int main(void)
         VIRTUAL_TEST(the_servers_wait_is_a_floor),
         VIRTUAL_TEST(the_servers_wait_as_a_date),
         VIRTUAL_TEST(too_long_a_wait),
+        VIRTUAL_TEST(a_refusal_says_why),
         VIRTUAL_TEST(max_elapsed),
         VIRTUAL_TEST(no_attempt_past_max_elapsed),
         VIRTUAL_TEST(max_elapsed_begins_with_the_first_attempt),
