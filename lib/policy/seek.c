@@ -39,6 +39,7 @@
 #define POOL_MAX  2000.0
 #define POOL_NEW  20.0
 #define POOL_OPEN 100.0
+#define ASTRAY    2.0  /* few will do to show that what is believed is so many times too high */
 #define AGREE     0.03 /* two counts agree within this */
 #define FALL_MAX  4    /* a few requests cannot show that the limit fell further */
 
@@ -229,6 +230,26 @@ static void climb_to(struct weir__seek *seek, double window, struct weir__sent p
     begin_round(seek, probe.at_ns);
 }
 
+/* pool: how many requests have shown it. */
+static void believe(struct weir__seek *seek, double limit, double pool)
+{
+    seek->limit = limit;
+    seek->pool = pool;
+    seek->pool_ns = pool / limit;
+}
+
+/* What a window let through from one opening to the next. */
+static void believe_window(struct weir__seek *seek, double passed, double window, bool first)
+{
+    bool agree = window < seek->counted * SHUT_AGREE && window > seek->counted / SHUT_AGREE;
+    double room = within(seek->high, window, window * SHUT_RISE_MAX) - window;
+    double most = agree ? within(2 * seek->pool, POOL_OPEN, POOL_MAX / 2) : POOL_OPEN;
+    seek->counted = window;
+    seek->limit = window + room * SHUT_RISE;
+    seek->pool = first ? 0 : within(passed, 0, most);
+    seek->pool_ns = seek->pool / window;
+}
+
 /* From one opening to the next a window lets through what it holds, and a bucket no more than flows
  * in. It opened between the last probe that was refused and this one. */
 static void opened(struct weir__seek *seek, struct weir__sent probe)
@@ -236,9 +257,11 @@ static void opened(struct weir__seek *seek, struct weir__sent probe)
     int64_t open_ns = seek->failed_ns + (probe.at_ns - seek->failed_ns) / 2;
     double total = (double)(probe.serial - 1) - (double)seek->refused;
     double passed = total - seek->open_total, passed_ns = (double)(open_ns - seek->open_ns);
+    double window = rate_of(passed, passed_ns);
     bool first = seek->open_total == 0, outage = seek->agreed >= OUTAGE_AGREED;
+    bool astray = !first && !outage && window < seek->counted / ASTRAY;
     seek->agreed = 0;
-    if (!outage && (passed < (first ? 1 : POOL_NEW) || passed_ns < 1))
+    if (!outage && (passed < (first || astray ? 1 : POOL_NEW) || passed_ns < 1))
         return;
     seek->open_ns = open_ns;
     seek->open_total = total;
@@ -246,20 +269,18 @@ static void opened(struct weir__seek *seek, struct weir__sent probe)
         begin_cruise(seek, 0);
         return;
     }
-    double window = rate_of(passed, passed_ns);
-    bool agree = window < seek->counted * SHUT_AGREE && window > seek->counted / SHUT_AGREE;
-    double room = within(seek->high, window, window * SHUT_RISE_MAX) - window;
-    seek->counted = window;
-    seek->limit = window + room * SHUT_RISE;
-    double most = agree ? within(2 * seek->pool, POOL_OPEN, POOL_MAX / 2) : POOL_OPEN;
-    seek->pool = first ? 0 : within(passed, 0, most);
-    seek->pool_ns = seek->pool / window;
     seek->ref = (struct weir__sent){.at_ns = open_ns, .serial = probe.serial - 1};
     seek->rejected = 0;
+    if (astray) {
+        believe(seek, rate_of(passed + 0.5, passed_ns), 0);
+        seek->counted = seek->limit;
+    } else {
+        believe_window(seek, passed, window, first);
+    }
     if (first)
         climb_to(seek, window, probe);
     else
-        begin_cruise(seek, 0);
+        begin_cruise(seek, astray); /* at the new limit at once: the next count is soon */
 }
 
 static bool was_shut(const struct weir__seek *seek)
@@ -425,13 +446,6 @@ void weir__seek_accepted(struct weir__seek *seek, struct weir__sent sent, int64_
 }
 
 /* ---- the limit ---- */
-
-static void believe(struct weir__seek *seek, double limit, double pool)
-{
-    seek->limit = limit;
-    seek->pool = pool;
-    seek->pool_ns = pool / limit;
-}
 
 /* By the first refusal. The start doubles, so what passed is about half of the pace. */
 static void guess(struct weir__seek *seek, double passed, double passed_ns)

@@ -101,6 +101,23 @@ static void a_rate_too_high_is_corrected(void **state)
     CHECK(bounds);
 }
 
+/* The first refusals of a fast server with a small burst say that the limit is high, by a hundred
+ * times and more. Few runs get there by luck, so there are many. */
+static void a_wild_first_guess_is_soon_corrected(void **state)
+{
+    static const struct flow_case flow =
+        FLOW_CASE("bucket 60/min, burst 6, 1 ms", 5, 103, 64, BUCKET(60, 60, 6), .trip_ms = 0.4,
+                  .trip_jitter_ms = 0.3, .work_ms = 0.3, .work_jitter_ms = 0.5);
+    (void)state;
+    for (uint64_t seed = 1; seed <= (RIG_SANITIZED ? 400 : 1000); seed++) {
+        struct flow_result result;
+        assert_int_equal(flow_run(&flow, FLOW_WEIR_LEARNS, seed, &result), 0);
+        if (result.used < 0.75 || result.refused_per_1000 > 40)
+            fail_msg("seed %d: %.4f used, %.2f refused per 1,000", (int)seed, result.used,
+                     result.refused_per_1000);
+    }
+}
+
 /* The control: a gate alone is refused all the time, so the server does limit. */
 static void the_server_refuses(void **state)
 {
@@ -117,6 +134,7 @@ int main(void)
         cmocka_unit_test(headers_are_followed),
         cmocka_unit_test(a_silent_limit_is_found),
         cmocka_unit_test(a_rate_too_high_is_corrected),
+        cmocka_unit_test(a_wild_first_guess_is_soon_corrected),
         cmocka_unit_test(the_server_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
