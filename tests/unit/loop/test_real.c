@@ -34,12 +34,13 @@ static int sleep_to_the_time(void *arg)
     return 0;
 }
 
-/* Says whether all of them slept before the first was to wake: a busy machine may be too slow. */
-static bool sleep_all(struct job *jobs, size_t count)
+/* Says whether all of them slept before the first was to wake, lead_ms later than it wants: a busy
+ * machine may be too slow. */
+static bool sleep_all(struct job *jobs, size_t count, int64_t lead_ms)
 {
     weir_group *group = rig_group();
     rig_trace_clear();
-    base_ns = weir_now_ns();
+    base_ns = weir_now_ns() + lead_ms * WEIR__NS_PER_MS;
     for (size_t i = 0; i < count; i++)
         weir_spawn(group, sleep_to_the_time, &jobs[i]);
     check_int(weir_gather(group), 0);
@@ -50,11 +51,11 @@ static bool sleep_all(struct job *jobs, size_t count)
 static int sleepers_wake_in_order(void *arg)
 {
     struct job jobs[] = {JOB("c", 3, 0), JOB("a", 1, 0), JOB("b", 2, 0), JOB("b2", 2, 0)};
-    int tries = 500;
+    int64_t lead_ms = 0;
     (void)arg;
-    while (!sleep_all(jobs, 4) && --tries > 0)
-        continue;
-    check(tries > 0);
+    while (!sleep_all(jobs, 4, lead_ms) && lead_ms < 100)
+        lead_ms++;
+    check(lead_ms < 100);
     check_trace("a b b2 c");
     return 0;
 }
