@@ -119,6 +119,7 @@ struct weir_limiter_stats {
     int64_t told_remaining;  /* what is left of it now, */
     int64_t told_reset_ms;   /* and when there is more; -1 all three: none was told */
     int64_t learned_wait_ms; /* as gate_wait_ms */
+    int64_t backoff_wait_ms; /* slept between attempts by the requests of clients, all added up */
 };
 
 #ifdef __cplusplus

@@ -62,6 +62,7 @@ struct weir_limiter {
     weir_shared *shared;        /* NULL: the limits are its own */
     struct weir__booking booking; /* the slot that its head has in shared limits */
     struct weir__blocked blocked;
+    int64_t backoff_ns; /* slept in weir__admission_sleep by all */
     struct weir__limits limits;
     struct weir__class classes[WEIR__CLASSES]; /* the highest priority last */
 };

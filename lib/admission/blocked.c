@@ -81,6 +81,7 @@ int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *s
         .requests_wait_ms = waited_ms(limiter, WEIR_BLOCKED_RATE, now_ns),
         .tokens_wait_ms = waited_ms(limiter, WEIR_BLOCKED_TOKENS, now_ns),
         .concurrency_wait_ms = waited_ms(limiter, WEIR_BLOCKED_CONCURRENCY, now_ns),
+        .backoff_wait_ms = limiter->backoff_ns / WEIR__NS_PER_MS,
         .learned_wait_ms = waited_ms(limiter, WEIR_BLOCKED_LEARNED, now_ns),
         .concurrency = limiter->concurrency,
         .requests_per_s = weir__limits_per_s(&limiter->limits, WEIR_REQUESTS),

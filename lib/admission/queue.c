@@ -594,5 +594,10 @@ int weir__admission_sleep(weir_limiter *limiter, int64_t when_ns)
 {
     struct weir__wait wait;
     int rc = weir__wait_begin(&wait);
-    return rc < 0 ? rc : weir__admission_sleep_in(limiter, &wait, when_ns);
+    if (rc < 0)
+        return rc;
+    int64_t began_ns = weir__now_ns(limiter->rt);
+    rc = weir__admission_sleep_in(limiter, &wait, when_ns);
+    limiter->backoff_ns += weir__now_ns(limiter->rt) - began_ns;
+    return rc;
 }

@@ -366,6 +366,10 @@ static int what_happened(void *arg)
         check_int(got.blocked_backoff_ms, want->blocked_backoff_ms);
         check_int(got.blocked_turn_ms, want->blocked_turn_ms);
     }
+    struct weir_limiter_stats stats = {.size = sizeof stats};
+    check_int(weir_limiter_stats(weir_client_limiter(client), &stats), 0);
+    check_int(stats.backoff_wait_ms, 200);
+    check_int(stats.gate_wait_ms, 2000);
     weir_response_free(response);
     return done(client, &server);
 }
