@@ -520,13 +520,18 @@ static void brake(weir_limiter *limiter, const struct weir__stay *stay,
         gate_closed(limiter, limiter->gate.closed_at_ns);
 }
 
+/* A server that is busy asks for a pause, at whatever rate it was asked: no limit is learned of
+ * that, or each such pause would make the pace of the next one look too high. */
 static void hear_throttled(weir_limiter *limiter, const struct weir__stay *stay, bool learns,
                            const struct weir__told *told, int64_t now_ns)
 {
     bool asked = told != NULL && told->wait_ms >= 0;
     int64_t wait_ns = asked ? weir__ms_to_ns(told->wait_ms) : -1;
+    bool busy = told != NULL && told->busy != 0;
     limiter->throttled++;
-    if (learns)
+    if (learns && busy)
+        weir__learn_accepted(&limiter->learn, stay->sent, told, now_ns);
+    if (learns && !busy)
         brake(limiter, stay, told, wait_ns, now_ns);
     else
         close_gate_for(limiter, stay, wait_ns, now_ns);

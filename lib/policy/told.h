@@ -37,6 +37,7 @@ struct weir__told {
     const char *cause; /* static words for people ("quota exhausted"), or NULL */
     enum weir__verdict verdict;
     int throttled; /* nonzero: "too fast", whatever the status */
+    int busy;      /* nonzero, with throttled: it asks for a pause, but names no limit */
     unsigned quota_count;
     unsigned guessed; /* bits: the window_ms of these quotas is what their other numbers mean if
                          they are buckets */

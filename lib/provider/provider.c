@@ -66,10 +66,11 @@ static void judge(const struct failure *failure, struct weir__told *told)
     if (asked && told->verdict == WEIR__VERDICT_FINAL)
         told->cause = "the server says not to try again";
     told->wait_ms = failure->header_wait_ms >= 0 ? failure->header_wait_ms : error->wait_ms;
-    bool too_fast = failure->status == 429 || error->throttled || failure->header_throttled ||
-                    (failure->status == 403 && failure->used_up) ||
-                    (failure->status == 503 && told->wait_ms >= 0);
-    told->throttled = too_fast && !final;
+    bool busy = failure->status == 503 && told->wait_ms >= 0;
+    bool limited = failure->status == 429 || error->throttled || failure->header_throttled ||
+                   ((failure->status == 403 || busy) && failure->used_up);
+    told->throttled = (limited || busy) && !final;
+    told->busy = told->throttled && !limited;
     if (told->throttled && told->wait_ms < 0)
         told->wait_ms = reset_wait_ms(told);
     if (told->throttled && told->wait_ms < 0)
@@ -112,6 +113,7 @@ void weir__provider_tell(const weir_response *response, int64_t wall_s, struct w
     told->cause = NULL;
     told->verdict = WEIR__VERDICT_NONE;
     told->throttled = 0;
+    told->busy = 0;
     told->quota_count = told->guessed = 0;
     if (response->status == 0)
         return;

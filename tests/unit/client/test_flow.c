@@ -326,6 +326,29 @@ static int cancelling_in_each_state(void *arg)
     return 0;
 }
 
+/* Each pause that a busy server asks for is kept, and the pace between them does not sink. */
+static int a_busy_server_teaches_no_limit(void *arg)
+{
+    enum { COUNT = 600, EVERY = 30, BUSY = COUNT / EVERY };
+    struct model_step steps[2 * BUSY];
+    struct weir_limiter_stats stats = {.size = sizeof stats};
+    int64_t start_ms = weir_now_ms();
+    (void)arg;
+    for (size_t i = 0; i < 2 * (size_t)BUSY; i += 2) {
+        steps[i] = (struct model_step){.status = 200, .times = EVERY};
+        steps[i + 1] = (struct model_step){.status = 503, .retry_after = "1"};
+    }
+    struct model_server server = {.latency_ms = 10, .steps = steps, .step_count = 2 * (size_t)BUSY};
+    weir_client *client = CLIENT(&server, .retry = NULL, .concurrency = 16);
+    check_int((int64_t)run_many(client, AGAIN, COUNT, 200), COUNT);
+    weir_limiter_stats(weir_client_limiter(client), &stats);
+    check_int((int64_t)stats.throttled, BUSY - 1); /* the last block is the end of the work */
+    check(stats.learned_per_s == 0);
+    check(weir_now_ms() - start_ms >= (BUSY - 1) * 1000);
+    check(weir_now_ms() - start_ms <= (BUSY - 1) * 1300);
+    return done(client, &server);
+}
+
 /* ---- once more the same ---- */
 
 static int mixed_weather(void *arg)
@@ -378,6 +401,7 @@ int main(void)
         VIRTUAL_TEST(clients_that_share_a_limiter),
         VIRTUAL_TEST(no_place_is_held_during_backoff),
         VIRTUAL_TEST(a_token_is_for_what_was_sent),
+        VIRTUAL_TEST(a_busy_server_teaches_no_limit),
         VIRTUAL_TEST(amounts),
         VIRTUAL_TEST(retries_keep_their_age),
         VIRTUAL_TEST(closing_the_limiter),

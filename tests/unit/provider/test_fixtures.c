@@ -13,7 +13,7 @@ static const struct fixture {
     int status;
     const char *head, *body;
     int64_t wait_ms;
-    int throttled;
+    int throttled, busy;
     enum weir__verdict verdict;
     const char *cause;
     unsigned quota_count;
@@ -207,6 +207,15 @@ static const struct fixture {
      .wait_ms = -1, .throttled = 1, .verdict = RETRY},
     {"Stripe, not again", 409, "Stripe-Should-Retry: false\n", NULL, .wait_ms = -1,
      .verdict = FINAL, .cause = "the server says not to try again"},
+    {"Stripe, throttled with 503", 503,
+     "Retry-After: 1\nStripe-Rate-Limited-Reason: global-concurrency\n", NULL, .wait_ms = 1000,
+     .throttled = 1},
+    {"busy", 503, "Retry-After: 1\nX-RateLimit-Limit: 50\nX-RateLimit-Remaining: 49\n", NULL,
+     .wait_ms = 1000, .throttled = 1, .busy = 1, .quota_count = 1,
+     .quotas = {{REQUESTS, 50, 49, -1, -1, 1}}},
+    {"used up, with 503", 503, "Retry-After: 1\nX-RateLimit-Limit: 50\nX-RateLimit-Remaining: 0\n",
+     NULL, .wait_ms = 1000, .throttled = 1, .quota_count = 1,
+     .quotas = {{REQUESTS, 50, 0, -1, -1, 1}}},
     {"Slack", 429, "Retry-After: 30\n", "{\"ok\":false,\"error\":\"ratelimited\"}",
      .wait_ms = 30000, .throttled = 1, .verdict = RETRY},
     {"Slack, with 200", 200, "Retry-After: 30\n", "{\"ok\":false,\"error\":\"ratelimited\"}",
@@ -245,6 +254,7 @@ static void check(const struct fixture *fixture)
     struct weir__told told = tell(fixture->status, fixture->head, fixture->body);
     check_field(name, "wait_ms", told.wait_ms, fixture->wait_ms);
     check_field(name, "throttled", told.throttled, fixture->throttled);
+    check_field(name, "busy", told.busy, fixture->busy);
     check_field(name, "verdict", told.verdict, fixture->verdict);
     check_field(name, "quota_count", told.quota_count, fixture->quota_count);
     for (unsigned i = 0; i < fixture->quota_count; i++)
