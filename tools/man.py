@@ -25,7 +25,7 @@ NOISE = re.compile(
 )
 COMMENT = re.compile(r"\A\s*/\*(.*?)\*/", re.S)
 HEADING = re.compile(r"^\s*-{3,} (.*?) -{3,}\s*$", re.S)
-FUNCTION = re.compile(r"^WEIR_API\b[^;{]*?\b(weir_\w+)\(", re.M)
+FUNCTION = re.compile(r"^(?:WEIR_API\b[^;{]*?\b|#define )(weir_\w+)\(", re.M)
 VERSION = re.compile(r"#define WEIR_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)")
 COMMANDS = ("run", "mock")
 

@@ -55,6 +55,9 @@ class Pages(unittest.TestCase):
             self.assertTrue(page.exists(), function)
             self.assertRegex(page.read_text(encoding="utf-8"), rf"\b{function}\(", function)
 
+    def test_macros_that_are_called_as_functions_have_one(self):
+        self.assertIn("weir_spawn", self.links)
+
     def test_each_header_has_a_page(self):
         headers = {path.stem for path in (SOURCE / "include" / "weir").glob("*.h")}
         pages = {path.stem.removeprefix("weir_") for path in self.pages if path.suffix == ".3"}
