@@ -37,7 +37,7 @@
     X(27, EPAUSED, "refused: the server asked for a longer pause than server_wait_max_ms")         \
     X(28, EOPEN, "refused: the circuit is open after too many failures")                           \
     X(29, EAGAIN, "try again: returned by a function that is retried")                             \
-    X(30, ESHARED, "the file for shared limits is no such file, or not safe to use")               \
+    X(30, ESHARED, "the file for shared limits is damaged, another's, a link, or open to others")  \
     X(31, EMISMATCH, "the file for shared limits holds other limits")                              \
     X(32, EIDLE, "the stream was silent for longer than its limit")                                \
     X(33, EEVENTSIZE, "a server-sent event is over the maximum")
