@@ -1,5 +1,5 @@
 /* Everything but the adapters that need a JSON library: include <weir/jansson.h> or
- * <weir/cjson.h> for those. */
+ * <weir/cjson.h> for those (both bring <weir/json.h>, which is of use with them alone). */
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
