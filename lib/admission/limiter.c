@@ -31,9 +31,9 @@ static int take_shared(weir_limiter *limiter, const struct weir_limiter_opts *op
     return 0;
 }
 
-static bool has_rate(const weir_limiter *limiter)
+static double rate_per_s(const weir_limiter *limiter)
 {
-    return weir__limits_per_s(&limiter->limits, WEIR_REQUESTS) > 0;
+    return weir__limits_per_s(&limiter->limits, WEIR_REQUESTS);
 }
 
 int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
@@ -58,7 +58,7 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
     weir__list_init(&limiter->sleepers);
     weir__timer_init(&limiter->timer, weir__queue_time_came);
     int rc = own.shared != NULL ? take_shared(limiter, &own) : own_limits(limiter, &own);
-    weir__learn_init(&limiter->learn, has_rate(limiter));
+    weir__learn_init(&limiter->learn, rate_per_s(limiter));
     if (rc == 0)
         *out = limiter;
     else
@@ -128,7 +128,7 @@ int weir_limiter_set_limit(weir_limiter *limiter, size_t index, const struct wei
     int rc = weir__limits_change(&limiter->limits, index, limit, weir__now_ns(limiter->rt));
     if (rc < 0)
         return rc;
-    weir__learn_set_capped(&limiter->learn, has_rate(limiter));
+    weir__learn_set_ceiling(&limiter->learn, rate_per_s(limiter));
     weir__queue_limits_changed(limiter);
     return 0;
 }

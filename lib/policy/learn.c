@@ -8,16 +8,16 @@
  * answers), its refusals count, too. */
 enum { WRONG_MAX = 4, WRONG_FORGOTTEN = 300 };
 
-void weir__learn_init(struct weir__learn *learn, bool capped)
+void weir__learn_init(struct weir__learn *learn, double ceiling_per_s)
 {
-    *learn = (struct weir__learn){.capped = capped, .until_ns = INT64_MIN};
-    weir__seek_init(&learn->seek, capped);
+    *learn = (struct weir__learn){.capped = ceiling_per_s > 0, .until_ns = INT64_MIN};
+    weir__seek_init(&learn->seek, ceiling_per_s);
 }
 
-void weir__learn_set_capped(struct weir__learn *learn, bool capped)
+void weir__learn_set_ceiling(struct weir__learn *learn, double ceiling_per_s)
 {
-    learn->capped = capped;
-    weir__seek_set_eager(&learn->seek, capped);
+    learn->capped = ceiling_per_s > 0;
+    weir__seek_set_ceiling(&learn->seek, ceiling_per_s);
 }
 
 /* ---- which of the two leads ---- */

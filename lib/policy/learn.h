@@ -23,10 +23,11 @@ struct weir__learn {
     int64_t until_ns; /* nobody goes before: what the server asked for */
 };
 
-void weir__learn_init(struct weir__learn *learn, bool capped);
+/* ceiling_per_s: of the configured limits; 0: there are none. */
+void weir__learn_init(struct weir__learn *learn, double ceiling_per_s);
 
 /* A rate was configured later, or taken away. */
-void weir__learn_set_capped(struct weir__learn *learn, bool capped);
+void weir__learn_set_ceiling(struct weir__learn *learn, double ceiling_per_s);
 
 /* The earliest time for a request that takes these amounts; may lie in the past. */
 int64_t weir__learn_slot_ns(const struct weir__learn *learn, const struct weir__amounts *amounts,

@@ -8,7 +8,7 @@
 #define RATE_MAX 1.0
 
 /* The start. A refusal that did not come within _ECHO_MAX is taken not to come. */
-#define FIRST_ROUND   32
+#define FIRST_ROUND   8
 #define FIRST_ECHO_NS (250 * WEIR__NS_PER_MS)
 #define ECHO_MAX_NS   WEIR__NS_PER_S
 
@@ -70,6 +70,9 @@
 
 /* A slot that was missed by less is made up for: the tokens wait in the server's bucket. */
 #define LATE_NS (20 * WEIR__NS_PER_MS)
+
+/* Requests that are no further apart than this times what another limit demands were asked for. */
+#define HELD_SLACK 1.5
 
 /* ---- arithmetic ---- */
 
@@ -308,22 +311,22 @@ static bool is_waiting(const struct weir__seek *seek)
     return seek->phase == WEIR__SEEK_OPEN && seek->pace == 0 && !seek->eager;
 }
 
-void weir__seek_init(struct weir__seek *seek, bool eager)
+void weir__seek_init(struct weir__seek *seek, double ceiling_per_s)
 {
-    *seek = (struct weir__seek){.eager = eager,
-                                .next_ns = INT64_MIN,
-                                .thrift = 1,
-                                .echo_ns = ECHO_MAX_NS};
+    *seek = (struct weir__seek){.next_ns = INT64_MIN, .thrift = 1, .echo_ns = ECHO_MAX_NS};
+    weir__seek_set_ceiling(seek, ceiling_per_s);
 }
 
 /* What was slowed down without a refusal is so no more. */
-void weir__seek_set_eager(struct weir__seek *seek, bool eager)
+void weir__seek_set_ceiling(struct weir__seek *seek, double ceiling_per_s)
 {
+    bool eager = ceiling_per_s > 0;
     if (eager && !seek->eager && seek->limit == 0) {
         seek->pace = 0;
         seek->next_ns = INT64_MIN;
     }
     seek->eager = eager;
+    seek->held_ns = eager ? time_of(HELD_SLACK, ceiling_per_s / 1e9) : 0;
 }
 
 int64_t weir__seek_slot_ns(const struct weir__seek *seek)
@@ -342,6 +345,8 @@ static bool was_idle(struct weir__seek *seek, int64_t at_ns)
 {
     int64_t interval_ns = seek->pace > 0 ? time_of(1, seek->pace) : 0;
     int64_t last_ns = seek->newest.at_ns;
+    if (interval_ns < seek->held_ns)
+        interval_ns = seek->held_ns;
     int64_t idle_ns = at_ns - (seek->next_ns > last_ns ? seek->next_ns : last_ns);
     if (idle_ns <= (interval_ns > LATE_NS ? interval_ns : LATE_NS))
         return false;
@@ -364,7 +369,7 @@ static int64_t interval_ns(const struct weir__seek *seek)
 /* The first answer is there, or too late to wait for. */
 static void begin_pace(struct weir__seek *seek, int64_t echo_ns, int64_t at_ns)
 {
-    seek->pace = rate_of(FIRST_ROUND, (double)echo_ns);
+    seek->pace = rate_of(FIRST_ROUND, within((double)echo_ns, 1, FIRST_ECHO_NS));
     begin_round(seek, at_ns);
 }
 

@@ -23,11 +23,12 @@ enum weir__seek_phase {
 
 struct weir__seek {
     enum weir__seek_phase phase;
-    bool eager;     /* no slow start: another limit holds the rate back */
-    double limit;   /* believed; 0: none yet */
-    double counted; /* the limit by what passed alone, at the last cut */
-    double pace;    /* now; 0: no bound */
-    double target;  /* where a climb ends */
+    bool eager;      /* no slow start: another limit holds the rate back, */
+    int64_t held_ns; /* to one request in this time */
+    double limit;    /* believed; 0: none yet */
+    double counted;  /* the limit by what passed alone, at the last cut */
+    double pace;     /* now; 0: no bound */
+    double target;   /* where a climb ends */
     int64_t next_ns;
     struct weir__sent newest;
 
@@ -65,11 +66,12 @@ struct weir__seek {
     int64_t pause_ns;                     /* the longest pause a server asked for */
 };
 
-/* eager: another limit holds the rate back, so nothing is held back here before a refusal. */
-void weir__seek_init(struct weir__seek *seek, bool eager);
+/* ceiling_per_s: another limit holds the rate back to this, so nothing is held back here before a
+ * refusal; 0: there is none. */
+void weir__seek_init(struct weir__seek *seek, double ceiling_per_s);
 
 /* The same later, when that limit comes or goes. */
-void weir__seek_set_eager(struct weir__seek *seek, bool eager);
+void weir__seek_set_ceiling(struct weir__seek *seek, double ceiling_per_s);
 
 /* The earliest time for the next request; may lie in the past. */
 int64_t weir__seek_slot_ns(const struct weir__seek *seek);

@@ -425,10 +425,10 @@ class Progress(Stopped):
     def test_the_gentle_start_behind_a_pause_is_told(self):
         go = threading.Event()
         self.addCleanup(go.set)
-        all_there = threading.Barrier(32)  # so many go ahead while nothing is known of a limit
+        all_there = threading.Barrier(8)  # so many go ahead while nothing is known of a limit
 
         def handler(request):
-            if request["number"] < 32:
+            if request["number"] < 8:
                 all_there.wait(weir_run.PATIENCE)
                 return answer("", "429 Too Many", ["Retry-After: 3"])
             go.wait(weir_run.PATIENCE)

@@ -118,6 +118,22 @@ static void a_wild_first_guess_is_soon_corrected(void **state)
     }
 }
 
+/* Held back by the rate that it was told, the client is not idle. The start counts. */
+static void a_small_limit_told_twice_as_high_is_found_at_once(void **state)
+{
+    static const struct flow_case flow =
+        FLOW_CASE("bucket 20/min, burst 1, 100 ms, refused in 1 ms", 0, 600, 64, BUCKET(20, 60, 1),
+                  .trip_ms = 1, .work_ms = 100);
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct flow_result result;
+        assert_int_equal(flow_run(&flow, FLOW_WEIR_TWICE, seed, &result), 0);
+        if (result.used < 0.7 || result.refused_per_1000 > 50)
+            fail_msg("seed %d: %.4f used, %.2f refused per 1,000", (int)seed, result.used,
+                     result.refused_per_1000);
+    }
+}
+
 /* The control: a gate alone is refused all the time, so the server does limit. */
 static void the_server_refuses(void **state)
 {
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_silent_limit_is_found),
         cmocka_unit_test(a_rate_too_high_is_corrected),
         cmocka_unit_test(a_wild_first_guess_is_soon_corrected),
+        cmocka_unit_test(a_small_limit_told_twice_as_high_is_found_at_once),
         cmocka_unit_test(the_server_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

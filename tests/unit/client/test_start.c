@@ -9,7 +9,7 @@
 
 static int gathered(void *arg)
 {
-    enum { COUNT = 20 };
+    enum { COUNT = 8 }; /* as many as go while nothing is known of a limit */
     struct model_server server = {.latency_ms = 100};
     weir_client *client = CLIENT(&server, .timeout_ms = 1000);
     weir_group *group = rig_group();

@@ -53,7 +53,7 @@ static void a_window_in_ms_is_no_hour(void **state)
 {
     struct minutes minutes = {.now_ns = 1000 * WINDOW_NS, .window = 1000};
     (void)state;
-    weir__learn_init(&minutes.learn, false);
+    weir__learn_init(&minutes.learn, 0);
     while (minutes.now_ns < 1002 * WINDOW_NS)
         send_one(&minutes);
     assert_in_range(minutes.sent, 900, 1210);
