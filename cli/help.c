@@ -29,10 +29,12 @@ static void print_where(void)
 
 static void print_how(void)
 {
-    printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d)\n"
+    printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d), over all\n"
+           "                      servers that the rows name\n"
            "  --rate N/UNIT       start at most N requests per s, min, h or d, evenly\n"
-           "                      spread, further attempts included (default: the server's\n"
-           "                      limit, as its answers show it)\n"
+           "                      spread, further attempts included, to each server (scheme,\n"
+           "                      host and port; default: the server's limit, as its\n"
+           "                      answers show it)\n"
            "  --burst N           requests that may start at once after a pause (default:\n"
            "                      what 20 ms of the rate bring, at least 1); needs --rate\n",
            CONCURRENCY_MAX, CONCURRENCY_DEFAULT);
@@ -97,7 +99,8 @@ static void print_what_if(void)
 {
     printf("Tried again, after growing random waits and never before the server's\n"
            "Retry-After: 429, 408, 409, 425, 5xx, connections refused or lost, attempts\n"
-           "that took too long. A 429 holds all rows back for as long as the server says.\n"
+           "that took too long. A 429 holds all rows for that server back for as long\n"
+           "as it says.\n"
            "\n"
            "Ctrl-C (or SIGTERM, SIGHUP): the first time, no further request starts and\n"
            "those in flight get up to %d s; the second time they are cancelled; the third\n"

@@ -138,12 +138,21 @@ static void add_limit(struct text *text, const struct progress *progress,
     }
 }
 
+/* With several servers, which one the limit is of: that for which most rows wait. */
+static void add_server(struct text *text, const struct progress *progress,
+                       const struct weir_limiter_stats *stats, const char *server)
+{
+    if (stats->blocked != WEIR_BLOCKED_NOT && weir_limiters_count(progress->limiters) > 1)
+        add(text, " (%s)", server);
+}
+
 static void compose(struct text *text, struct progress *progress)
 {
     struct weir_limiter_stats stats = {.size = sizeof stats};
     char number[28];
     uint64_t rows = report_rows(progress->report);
-    weir_limiter_stats(progress->limiter, &stats);
+    const char *server;
+    weir_limiters_stats(progress->limiters, &stats, &server);
     measure(progress, rows);
     text->len = 0;
     add_rows(text, progress, rows);
@@ -153,6 +162,7 @@ static void compose(struct text *text, struct progress *progress)
     if (stats.throttled > 0)
         add(text, ", %s too fast", format_count(number, stats.throttled));
     add_limit(text, progress, &stats);
+    add_server(text, progress, &stats, server);
 }
 
 static void draw(struct progress *progress)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <weir/limiter.h>
+#include <weir/limiters.h>
 #include <weir/sync.h>
 
 #include "input.h"
@@ -15,7 +15,7 @@
 struct progress {
     const struct input *input;
     const struct report *report;
-    const weir_limiter *limiter;
+    const weir_limiters *limiters;
     const weir_semaphore *places; /* of rows: those that are free lack input */
     bool redraws;                 /* one line on a terminal, again and again */
     int64_t interval_ms;          /* 0: nothing is shown */

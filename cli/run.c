@@ -69,14 +69,31 @@ static int internal_error(int rc)
     return EXIT_INTERNAL;
 }
 
-static int make_limiter(struct run *run)
+/* Rows that are out of the input at a time, at most. */
+static size_t count_rows(const struct options *options)
+{
+    uint64_t extra = options->concurrency;
+    if (extra < EXTRA_LEAST)
+        extra = EXTRA_LEAST;
+    if (extra > EXTRA_MOST)
+        extra = EXTRA_MOST;
+    return (size_t)(options->concurrency + extra);
+}
+
+/* The requests in flight are bounded over all servers, since that is what this machine can bear;
+ * all else is each server's own. There are more keys than rows at a time, so not all are ever in
+ * use. */
+static int make_limiters(struct run *run)
 {
     const struct options *options = run->options;
+    const struct weir_limiter_opts *each =
+        WEIR_LIMITER_OPTS(.rate = options->rate, .period_ms = options->period_ms,
+                          .burst = options->burst);
     int rc =
-        weir_limiter_new(&run->limiter,
-                         WEIR_LIMITER_OPTS(.rate = options->rate, .period_ms = options->period_ms,
-                                           .burst = options->burst,
-                                           .concurrency = options->concurrency));
+        weir_limiters_new(&run->limiters,
+                          WEIR_LIMITERS_OPTS(.each = each,
+                                             .max_keys = WEIR_LIMITERS_KEYS + count_rows(options),
+                                             .concurrency = options->concurrency));
     if (rc == WEIR_EINVAL) /* each is right for itself */
         return usage_error("--burst %" PRIu64 " would take longer than a century to come back at "
                            "this --rate; lower it or raise the rate",
@@ -117,8 +134,8 @@ static int make_client(struct run *run)
     int rc =
         weir_client_new(&run->client,
                         WEIR_CLIENT_OPTS(.base_url = options->base_url, .headers = options->headers,
-                                         .bearer_token = options->api_key, .limiter = run->limiter,
-                                         .retry = retry,
+                                         .bearer_token = options->api_key,
+                                         .limiters = run->limiters, .retry = retry,
                                          .attempt_timeout_ms = options->timeout_ms));
     if (rc == WEIR_EURL)
         return complain_of_base_url(options->base_url);
@@ -147,12 +164,12 @@ static int make_parts(struct run *run)
         rc = weir_group_new(&run->helpers, NULL);
     if (rc < 0)
         return internal_error(rc);
-    int status = make_limiter(run);
+    int status = make_limiters(run);
     if (status == 0)
         status = make_client(run);
     run->progress = (struct progress){.input = &run->input,
                                       .report = &run->report,
-                                      .limiter = run->limiter,
+                                      .limiters = run->limiters,
                                       .places = run->places};
     progress_init(&run->progress, options->progress, run->output.path == NULL);
     return status;
@@ -165,7 +182,7 @@ static void free_parts(struct run *run)
     jobs_free(run);
     weir_semaphore_free(run->places);
     weir_client_free(run->client);
-    weir_limiter_free(run->limiter);
+    weir_limiters_free(run->limiters);
     input_stop(&run->input);
     output_stop(&run->output);
 }
@@ -194,17 +211,6 @@ static int flush_task(void *arg)
         return output_flush(&run->output);
     weir_deadline_begin_ms(&limit, GRACE_MS);
     return weir_deadline_end(&limit, output_flush(&run->output));
-}
-
-/* Rows that are out of the input at a time, at most. */
-static size_t count_rows(const struct options *options)
-{
-    uint64_t extra = options->concurrency;
-    if (extra < EXTRA_LEAST)
-        extra = EXTRA_LEAST;
-    if (extra > EXTRA_MOST)
-        extra = EXTRA_MOST;
-    return (size_t)(options->concurrency + extra);
 }
 
 /* When this task is cancelled, so is what the map is working on. */
@@ -256,7 +262,7 @@ static void run_tasks(struct run *run)
     run_taker(run, take_task);
     if (run->output.error == 0 && !is_discarded(run))
         write_the_rest(run);
-    weir_limiter_stats(run->limiter, &stats);
+    weir_limiters_stats(run->limiters, &stats, NULL);
     run->throttled = stats.throttled;
     run->ended_ms = weir_now_ms();
     term_status_end();

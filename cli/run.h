@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include <weir/client.h>
-#include <weir/limiter.h>
+#include <weir/limiters.h>
 #include <weir/map.h>
 #include <weir/sync.h>
 #include <weir/task.h>
@@ -38,7 +38,7 @@ struct run {
     struct report report;
     struct progress progress;
     struct row_rules rules;
-    weir_limiter *limiter;
+    weir_limiters *limiters; /* one for each server */
     weir_client *client;
     weir_map *map;          /* of the rows, each a struct job; NULL before and after */
     weir_group *takers;     /* the task that takes from the map, then the one that writes the rest;

@@ -23,7 +23,7 @@ static const int stopping_signals[] = {SIGINT, SIGTERM, SIGHUP};
 static size_t in_flight(const struct run *run)
 {
     struct weir_limiter_stats stats = {.size = sizeof stats};
-    weir_limiter_stats(run->limiter, &stats);
+    weir_limiters_stats(run->limiters, &stats, NULL);
     return stats.holding;
 }
 
@@ -49,7 +49,7 @@ void run_stop(struct run *run, enum stop stop, enum stop_how how)
         run->stop = stop;
     if (run->map != NULL)
         weir_map_stop(run->map);
-    weir_limiter_close(run->limiter);
+    weir_limiters_close(run->limiters);
     if (how == STOP_NOW || (first && weir_spawn(run->helpers, drain, run) == NULL))
         weir_group_cancel(run->takers);
 }

@@ -6,7 +6,8 @@
  *                         -> admission (gate, concurrency, rate; one step, first come first served)
  *                         -> attempt -> would another help? -> backoff }
  * Nothing is held during the backoff. A "too fast" answer (429) closes one gate for all requests
- * that share the client's limiter until the time the server names. */
+ * that share the client's limiter until the time the server names; with `limiters`, for those of
+ * its key. */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
 
@@ -14,6 +15,7 @@
 #include <weir/hedge.h>
 #include <weir/http.h>
 #include <weir/limiter.h>
+#include <weir/limiters.h>
 #include <weir/log.h>
 #include <weir/retry.h>
 #include <weir/task.h>
@@ -46,6 +48,9 @@ struct weir_client_opts {
     const struct weir_breaker_opts *breaker; /* breaker.h; NULL: no circuit breaker */
     const struct weir_hedge_opts *hedge;     /* hedge.h; NULL: no attempt is sent twice at a time */
     const struct weir_log_opts *log;         /* log.h; NULL: it says nothing */
+    weir_limiters *limiters; /* one for each key of the requests (limiters.h), shared with others;
+                                NULL: the one above, which must be NULL otherwise, as must be the
+                                four below it */
 };
 #define WEIR_CLIENT_OPTS(...)                                                                      \
     (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
@@ -63,7 +68,7 @@ WEIR_API int weir_client_new(weir_client **out, const struct weir_client_opts *o
  * is done then). Does not suspend. */
 WEIR_API int weir_client_free(weir_client *client);
 
-/* The limiter the client uses, borrowed. */
+/* The limiter the client uses, borrowed; NULL: one for each key. */
 WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
 
 /* Fills *stats, whose size must be set, with the state of the client's circuit breaker; all zero
@@ -85,6 +90,7 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  *                   error text tells for how long still
  *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed
  *   WEIR_ECLOSED    the limiter was closed before the request's turn
+ *   WEIR_EKEYS      its key is new, and all limiters of the client's set are in use
  *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the
  *                   last failure
  *   WEIR_ENORUNTIME the caller is no task; nothing was sent

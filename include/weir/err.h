@@ -40,7 +40,8 @@
     X(30, ESHARED, "the file for shared limits is damaged, another's, a link, or open to others")  \
     X(31, EMISMATCH, "the file for shared limits holds other limits")                              \
     X(32, EIDLE, "the stream was silent for longer than its limit")                                \
-    X(33, EEVENTSIZE, "a server-sent event is over the maximum")
+    X(33, EEVENTSIZE, "a server-sent event is over the maximum")                                   \
+    X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

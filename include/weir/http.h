@@ -31,6 +31,8 @@ struct weir_request {
                         such a limit exists, estimated from the body as weir_estimate_tokens does */
     int priority;  /* in the limiter, higher first, within WEIR_PRIORITY_MAX; 0 is the usual one */
     int reserved2; /* leave 0 */
+    const char *limit_key; /* whose limiter of the client's .limiters it takes; NULL: its server's,
+                              as <weir/limiters.h> says. For clients with .limiters only. */
 };
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
 

@@ -13,6 +13,7 @@
 #include <weir/io.h>
 #include <weir/jsonl.h>
 #include <weir/limiter.h>
+#include <weir/limiters.h>
 #include <weir/log.h>
 #include <weir/map.h>
 #include <weir/metrics.h>

@@ -5,6 +5,8 @@
  *     limits.c   the limits of one limiter; shared.c: those of several, in shared memory
  *     blocked.c  what held whom back for how long; statistics
  *     limiter.c  the public face; permit.c: that of amounts that are settled later
+ *     sleep.c    waiting for another attempt
+ *     limiters.c a limiter for each key; overall.c: a bound on the holders of all of them
  * retry.c, which retries functions, needs none of it. */
 #ifndef WEIR_ADMISSION_ADMISSION_H
 #define WEIR_ADMISSION_ADMISSION_H
@@ -60,7 +62,9 @@ struct weir_limiter {
     struct weir__list sleepers; /* waits in weir__admission_sleep */
     struct weir__timer timer;   /* for the head of the queue */
     weir_shared *shared;        /* NULL: the limits are its own */
-    struct weir__booking booking; /* the slot that its head has in shared limits */
+    struct weir__booking booking;  /* the slot that its head has in shared limits */
+    struct weir__overall *overall; /* NULL: its holders are bounded by nothing but its own bound */
+    struct weir__list overall_node;
     struct weir__blocked blocked;
     int64_t backoff_ns; /* slept in weir__admission_sleep by all */
     struct weir__limits limits;
@@ -91,7 +95,7 @@ int weir__admission_enter(weir_limiter *limiter, struct weir__stay *stay, uint64
 /* As weir_limiter_try: 0 when granted, WEIR_EBUSY when it would have to wait. */
 int weir__admission_try(weir_limiter *limiter, struct weir__stay *stay, uint64_t amount);
 
-/* The end of a use: by its owner, by a client. */
+/* The end of a use: by its owner, by a client, by a call. */
 void weir__admission_let_go(weir_limiter *limiter);
 
 /* What the stay turned out to have cost in tokens; < 0: unknown, the estimate stands. Before

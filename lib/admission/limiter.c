@@ -1,6 +1,7 @@
 /* The public face, but for permits and statistics. */
 #include "admission/admission.h"
 
+#include "admission/overall.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/opts.h"
@@ -56,6 +57,7 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
     for (unsigned i = 0; i < WEIR__CLASSES; i++)
         weir__list_init(&limiter->classes[i].queue);
     weir__list_init(&limiter->sleepers);
+    weir__list_init(&limiter->overall_node);
     weir__timer_init(&limiter->timer, weir__queue_time_came);
     int rc = own.shared != NULL ? take_shared(limiter, &own) : own_limits(limiter, &own);
     weir__learn_init(&limiter->learn, rate_per_s(limiter));
@@ -87,6 +89,7 @@ void weir__admission_let_go(weir_limiter *limiter)
         return;
     weir__limits_free(&limiter->limits);
     weir_shared_close(limiter->shared);
+    weir__overall_part(limiter);
     weir__free(limiter);
 }
 
@@ -116,7 +119,7 @@ void weir_limiter_release(weir_limiter *limiter)
     weir__queue_release(limiter, now_ns);
     if (now_ns >= limiter->gate.open_ns)
         weir__gate_success(&limiter->gate, now_ns);
-    weir__queue_pump(limiter);
+    weir__overall_pump(limiter);
 }
 
 /* ---- changes ---- */

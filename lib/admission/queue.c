@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "admission/overall.h"
 #include "base/clock.h"
 
 struct entry {
@@ -125,11 +126,6 @@ static bool in_window(const weir_limiter *limiter, const struct weir__stay *stay
     return !stay->counted || window == 0 || limiter->holding_since < window;
 }
 
-bool weir__queue_has_place(const weir_limiter *limiter, const struct weir__stay *stay)
-{
-    return !stay->counted || limiter->concurrency == 0 || limiter->holding < limiter->concurrency;
-}
-
 int64_t weir__queue_slot_ns(const weir_limiter *limiter, const struct weir__amounts *ahead,
                             const struct weir__amounts *want)
 {
@@ -164,6 +160,7 @@ static void grant(weir_limiter *limiter, struct weir__stay *stay, int64_t as_of_
     stay->admitted_ns = now_ns;
     limiter->holding += stay->counted;
     limiter->holding_since += stay->counted;
+    weir__overall_take(limiter, stay->counted);
     limiter->admitted++;
 }
 
@@ -210,7 +207,7 @@ static enum weir_blocked serve(weir_limiter *limiter, struct entry *head, bool t
 {
     struct weir__stay *stay = head->stay;
     if (!weir__queue_has_place(limiter, stay))
-        return WEIR_BLOCKED_CONCURRENCY;
+        return weir__overall_lack(limiter);
     bool shared = limiter->shared != NULL, windowed = in_window(limiter, stay, now_ns);
     int64_t slot = INT64_MIN;
     if (!shared)
@@ -569,8 +566,10 @@ void weir__admission_heard(weir_limiter *limiter, const struct weir__stay *stay,
 
 void weir__queue_release(weir_limiter *limiter, int64_t admitted_ns)
 {
-    if (limiter->holding > 0)
+    if (limiter->holding > 0) {
         limiter->holding--;
+        weir__overall_give_back(limiter);
+    }
     if (admitted_ns > limiter->gate.closed_at_ns && limiter->holding_since > 0)
         limiter->holding_since--;
 }
@@ -585,24 +584,5 @@ void weir__admission_leave(weir_limiter *limiter, struct weir__stay *stay, enum 
     else if (went == WEIR__WENT_THROTTLED)
         weir__admission_settle(limiter, stay, 0);
     hear(limiter, stay, went, told);
-    weir__queue_pump(limiter);
-}
-
-int weir__admission_sleep_in(weir_limiter *limiter, struct weir__wait *wait, int64_t when_ns)
-{
-    if (limiter->closed)
-        return WEIR_ECLOSED;
-    return weir__park_until(wait, &limiter->sleepers, when_ns);
-}
-
-int weir__admission_sleep(weir_limiter *limiter, int64_t when_ns)
-{
-    struct weir__wait wait;
-    int rc = weir__wait_begin(&wait);
-    if (rc < 0)
-        return rc;
-    int64_t began_ns = weir__now_ns(limiter->rt);
-    rc = weir__admission_sleep_in(limiter, &wait, when_ns);
-    limiter->backoff_ns += weir__now_ns(limiter->rt) - began_ns;
-    return rc;
+    weir__overall_pump(limiter);
 }

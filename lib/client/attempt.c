@@ -51,7 +51,7 @@ static void tell(struct weir__call *call, const struct weir__told *told)
 /* What the answer says it has cost in tokens; -1: it does not say, or no limit counts them. */
 static int64_t used_tokens(const struct weir__call *call)
 {
-    bool counted = weir__limits_count(&call->client->limiter->limits, WEIR_TOKENS);
+    bool counted = weir__limits_count(&call->limiter->limits, WEIR_TOKENS);
     return counted && call->response->error == 0 ? weir__provider_used(call->response) : -1;
 }
 
@@ -86,11 +86,13 @@ int weir__attempt(struct weir__call *call)
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
     if (weir__call_is_open(call)) {
-        weir__admission_heard(call->client->limiter, &call->stay, went_of(response), &told);
+        weir__admission_heard(call->limiter, &call->stay, went_of(response), &told);
         call->opened->stay = call->stay;
+        call->opened->limiter = call->limiter;
+        call->limiter->users++;
         return rc;
     }
-    weir__admission_settle(call->client->limiter, &call->stay, used_tokens(call));
-    weir__admission_leave(call->client->limiter, &call->stay, went_of(response), &told);
+    weir__admission_settle(call->limiter, &call->stay, used_tokens(call));
+    weir__admission_leave(call->limiter, &call->stay, went_of(response), &told);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 struct weir__call {
     weir_client *client;
+    weir_limiter *limiter; /* in use; NULL: the request is wrong */
     struct weir__prepared prepared;
     struct weir__stay stay;
     struct weir__pass pass;            /* of the circuit breaker */

@@ -8,20 +8,21 @@ enum { FAILURE_MAX = 160 };
 
 struct weir__circuit {
     struct weir__breaker breaker;
-    weir_limiter *limiter;     /* whose closing ends the waiting */
+    struct weir__rt *rt;
     struct weir__list waiters; /* struct waiter */
     size_t waiting;
     uint64_t refused;
     char last_failure[FAILURE_MAX];
 };
 
-/* In two lists, since two things end it: a change of the circuit, and the limiter's closing. */
+/* In two lists, since two things end it: a change of the circuit, and the closing of its call's
+ * limiter. */
 struct waiter {
     struct weir__list node;
     struct weir__wait wait;
 };
 
-int weir__circuit_new(struct weir__circuit **out, weir_limiter *limiter,
+int weir__circuit_new(struct weir__circuit **out, struct weir__rt *rt,
                       const struct weir_breaker_opts *opts)
 {
     *out = NULL;
@@ -35,7 +36,7 @@ int weir__circuit_new(struct weir__circuit **out, weir_limiter *limiter,
         weir__free(circuit);
         return rc;
     }
-    circuit->limiter = limiter;
+    circuit->rt = rt;
     weir__list_init(&circuit->waiters);
     *out = circuit;
     return 0;
@@ -48,7 +49,7 @@ void weir__circuit_free(struct weir__circuit *circuit)
 
 static int64_t now_ns(const struct weir__circuit *circuit)
 {
-    return weir__now_ns(circuit->limiter->rt);
+    return weir__now_ns(circuit->rt);
 }
 
 /* ---- waiting ---- */
@@ -71,7 +72,7 @@ static bool may_wait(const struct weir__circuit *circuit, struct weir__pass *pas
     return pass->again && pass->opened == circuit->breaker.opened;
 }
 
-static int wait_until(struct weir__circuit *circuit, int64_t when_ns)
+static int wait_until(struct weir__circuit *circuit, weir_limiter *limiter, int64_t when_ns)
 {
     struct waiter waiter;
     int rc = weir__wait_begin(&waiter.wait);
@@ -79,17 +80,18 @@ static int wait_until(struct weir__circuit *circuit, int64_t when_ns)
         return rc;
     weir__list_push(&circuit->waiters, &waiter.node);
     circuit->waiting++;
-    rc = weir__admission_sleep_in(circuit->limiter, &waiter.wait, when_ns);
+    rc = weir__admission_sleep_in(limiter, &waiter.wait, when_ns);
     circuit->waiting--;
     weir__list_remove(&waiter.node);
     return rc;
 }
 
-int weir__circuit_await(struct weir__circuit *circuit, struct weir__pass *pass, int64_t last_ns)
+int weir__circuit_await(struct weir__circuit *circuit, weir_limiter *limiter,
+                        struct weir__pass *pass, int64_t last_ns)
 {
     if (circuit == NULL)
         return 0;
-    int64_t deadline_ns = weir__deadline_ns(circuit->limiter->rt->current);
+    int64_t deadline_ns = weir__deadline_ns(circuit->rt->current);
     if (deadline_ns < last_ns)
         last_ns = deadline_ns;
     for (;;) {
@@ -101,7 +103,7 @@ int weir__circuit_await(struct weir__circuit *circuit, struct weir__pass *pass, 
             rc = WEIR_EDEADLINE;
         circuit->refused += rc < 0;
         if (rc == 0)
-            rc = wait_until(circuit, when_ns);
+            rc = wait_until(circuit, limiter, when_ns);
         if (rc < 0)
             return rc;
     }
@@ -134,7 +136,7 @@ static void leave(struct weir__circuit *circuit, struct weir__pass *pass, enum w
 {
     pass->held = false;
     if (weir__breaker_leave(&circuit->breaker, pass->epoch, how, now_ns(circuit),
-                            &circuit->limiter->rt->rand))
+                            &circuit->rt->rand))
         changed(circuit);
 }
 

@@ -18,7 +18,7 @@ struct weir__pass {
 };
 
 /* A circuit in *out, NULL when opts is. WEIR_EINVAL, WEIR_ENOMEM. */
-int weir__circuit_new(struct weir__circuit **out, weir_limiter *limiter,
+int weir__circuit_new(struct weir__circuit **out, struct weir__rt *rt,
                       const struct weir_breaker_opts *opts);
 void weir__circuit_free(struct weir__circuit *circuit);
 
@@ -28,8 +28,9 @@ int64_t weir__circuit_earliest_ns(const struct weir__circuit *circuit);
 
 /* Waits, holding nothing, until an attempt would be let through. Takes nothing: what is admitted
  * then asks _enter. 0, WEIR_EOPEN, WEIR_EDEADLINE (it would be later than last_ns or the caller's
- * deadline), WEIR_ECANCELED, WEIR_ECLOSED (the limiter was closed). */
-int weir__circuit_await(struct weir__circuit *circuit, struct weir__pass *pass, int64_t last_ns);
+ * deadline), WEIR_ECANCELED, WEIR_ECLOSED (the limiter, which is in use, was closed). */
+int weir__circuit_await(struct weir__circuit *circuit, weir_limiter *limiter,
+                        struct weir__pass *pass, int64_t last_ns);
 
 /* Lets the attempt through, or not. Does not suspend. */
 bool weir__circuit_enter(struct weir__circuit *circuit, struct weir__pass *pass);

@@ -52,6 +52,10 @@ static int set_retry(weir_client *client, const struct weir_retry_opts *opts)
 
 static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
 {
+    if (opts->limiters != NULL) {
+        client->limiters = weir__limiters_ref(opts->limiters);
+        return 0;
+    }
     if (opts->limiter != NULL) {
         client->limiter = opts->limiter;
         client->limiter->users++;
@@ -68,7 +72,8 @@ static int set_transport(weir_client *client, const struct weir_client_opts *opt
 {
     if (opts->transport != NULL)
         return weir__opts_copy(&client->transport, sizeof client->transport, opts->transport);
-    uint64_t parallel = client->limiter->concurrency;
+    uint64_t parallel = client->limiters != NULL ? weir__limiters_concurrency(client->limiters)
+                                                 : client->limiter->concurrency;
     if (parallel == 0)
         parallel = KEPT_CONNECTIONS;
     client->opens = true;
@@ -80,7 +85,8 @@ static int check(const struct weir_client_opts *opts)
 {
     bool own =
         opts->concurrency != 0 || opts->rate != 0 || opts->period_ms != 0 || opts->burst != 0;
-    if (opts->limiter != NULL && own)
+    if ((opts->limiter != NULL && own) ||
+        (opts->limiters != NULL && (own || opts->limiter != NULL)))
         return WEIR_EINVAL;
     if (opts->timeout_ms < 0 || opts->attempt_timeout_ms < 0)
         return WEIR_EINVAL;
@@ -109,7 +115,7 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
     if (rc == 0)
         rc = set_limiter(client, opts);
     if (rc == 0)
-        rc = weir__circuit_new(&client->circuit, client->limiter, opts->breaker);
+        rc = weir__circuit_new(&client->circuit, client->rt, opts->breaker);
     if (rc == 0)
         rc = weir__hedger_new(&client->hedger, client->rt, opts->hedge);
     if (rc == 0 && client->hedger != NULL && client->retry.max_attempts == 1)
@@ -156,6 +162,7 @@ int weir_client_free(weir_client *client)
         weir_limiter_free(client->limiter);
     else if (client->limiter != NULL)
         weir__admission_let_go(client->limiter);
+    weir__limiters_let_go(client->limiters);
     if (client->retry.budget != NULL)
         weir__retry_budget_let_go(client->retry.budget);
     for (char **line = client->headers; line != NULL && *line != NULL; line++)

@@ -4,7 +4,7 @@
 
 #include <weir/client.h>
 
-#include "admission/admission.h"
+#include "admission/limiters.h"
 #include "client/circuit.h"
 #include "client/hedge.h"
 #include "client/observe.h"
@@ -14,8 +14,9 @@
 struct weir_client {
     struct weir__rt *rt;
     struct weir__base base;
-    char **headers; /* NULL at the end; never NULL itself */
-    weir_limiter *limiter;
+    char **headers;        /* NULL at the end; never NULL itself */
+    weir_limiter *limiter; /* NULL: that of the request's key */
+    weir_limiters *limiters;
     bool own_limiter;
     struct weir_retry_opts retry;
     struct weir_transport transport;
@@ -45,6 +46,7 @@ void weir__prepared_free(struct weir__prepared *prepared);
 struct weir__opened {
     size_t room; /* given: what the transport keeps for a slow reader */
     struct weir__download *download;
+    weir_limiter *limiter; /* with a download: in use, and the stay's */
     struct weir__stay stay;
     int64_t used; /* tokens that it turned out to cost; -1: unknown */
 };
@@ -56,6 +58,6 @@ int weir__open(weir_client *client, const struct weir_request *request, weir_res
                struct weir__opened *opened);
 
 /* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
-void weir__opened_end(weir_client *client, struct weir__opened *opened);
+void weir__opened_end(struct weir__opened *opened);
 
 #endif

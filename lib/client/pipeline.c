@@ -2,10 +2,12 @@
  *     deadline -> retry { circuit -> admission -> attempt (or two) -> decide -> backoff }
  * docs/design/client.md says why in this order. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/opts.h"
 #include "client/call.h"
+#include "http/url.h"
 #include "policy/backoff.h"
 #include "provider/provider.h"
 
@@ -32,7 +34,7 @@ static enum weir_why decide(struct weir__call *call, int64_t *wait_ns)
     enum weir_why why = weir__retry_decide(&client->retry, &call->at, &rt->rand, wait_ns);
     if (!weir_why_again(why))
         return why;
-    int64_t turn_ns = weir__admission_earliest_ns(client->limiter, &call->stay, call->amount);
+    int64_t turn_ns = weir__admission_earliest_ns(call->limiter, &call->stay, call->amount);
     struct weir__retry_bounds bounds = {
         .now_ns = weir__now_ns(rt),
         .turn_ns = later_ns(turn_ns, weir__circuit_earliest_ns(client->circuit)),
@@ -51,19 +53,20 @@ static int admit(struct weir__call *call)
     call->pass = (struct weir__pass){.again = call->at.number > 0};
     call->queued_ns = weir__now_ns(client->rt);
     for (;;) {
-        int rc = weir__circuit_await(client->circuit, &call->pass, last_start_ns(call));
+        int rc =
+            weir__circuit_await(client->circuit, call->limiter, &call->pass, last_start_ns(call));
         if (rc == 0)
-            rc = weir__admission_enter(client->limiter, &call->stay, call->amount);
+            rc = weir__admission_enter(call->limiter, &call->stay, call->amount);
         if (rc < 0 || weir__circuit_enter(client->circuit, &call->pass))
             return rc;
-        weir__admission_leave(client->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
+        weir__admission_leave(call->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
     }
 }
 
 /* Nothing is held here. A throttled attempt has no wait of its own: the gate has. */
 static int sleep_and_admit(struct weir__call *call, int64_t wait_ns)
 {
-    weir_limiter *limiter = call->client->limiter;
+    weir_limiter *limiter = call->limiter;
     int64_t start_ns = weir__ns_add(weir__now_ns(call->client->rt), wait_ns);
     int rc = wait_ns > 0 ? weir__admission_sleep(limiter, start_ns) : 0;
     call->slept_ns = wait_ns;
@@ -91,8 +94,8 @@ static enum weir_why not_admitted(int rc)
 static void explain_refusal(struct weir__call *call, int rc)
 {
     const weir_client *client = call->client;
-    int64_t now_ns = weir__now_ns(client->rt), open_ns = client->limiter->gate.open_ns;
-    int64_t turn_ns = weir__admission_earliest_ns(client->limiter, &call->stay, call->amount);
+    int64_t now_ns = weir__now_ns(client->rt), open_ns = call->limiter->gate.open_ns;
+    int64_t turn_ns = weir__admission_earliest_ns(call->limiter, &call->stay, call->amount);
     turn_ns = later_ns(turn_ns, weir__circuit_earliest_ns(client->circuit));
     bool paused = open_ns > now_ns;
     int64_t left_ms = weir__ns_to_ms_up(paused ? open_ns - now_ns : turn_ns - now_ns);
@@ -139,7 +142,7 @@ static int run(struct weir__call *call)
         weir__observe_retry(&call->client->observer, &call->prepared.exchange, &call->at, why,
                             wait_ns);
         if (weir__call_is_open(call)) /* the caller's rule wants another answer than a good one */
-            weir__opened_end(call->client, call->opened);
+            weir__opened_end(call->opened);
         rc = sleep_and_admit(call, wait_ns);
         if (rc < 0) {
             weir__retry_undo(&call->client->retry, &call->at);
@@ -176,7 +179,7 @@ static int64_t timeout_of(const weir_client *client, const struct weir_request *
  * cost less, and if not, its usage makes a debt. */
 static uint64_t tokens_of(const struct weir__call *call, const struct weir_request *request)
 {
-    const struct weir__limits *limits = &call->client->limiter->limits;
+    const struct weir__limits *limits = &call->limiter->limits;
     const struct weir_exchange *exchange = &call->prepared.exchange;
     if (request->tokens > 0 || exchange->body == NULL || !weir__limits_count(limits, WEIR_TOKENS))
         return request->tokens;
@@ -186,12 +189,43 @@ static uint64_t tokens_of(const struct weir__call *call, const struct weir_reque
     return estimate < most ? estimate : most;
 }
 
+/* Not inlined: the text would lie on the task's stack as long as the call. */
+static __attribute__((noinline)) int use_servers_limiter(struct weir__call *call)
+{
+    char origin[WEIR_LIMIT_KEY_MAX + 1];
+    size_t len = weir__url_origin(origin, sizeof origin, call->prepared.url);
+    return weir__limiters_use(call->client->limiters, origin, len, &call->limiter);
+}
+
+/* Looked up once, and in use as long as the call. */
+static int find_limiter(struct weir__call *call, const struct weir_request *request)
+{
+    const weir_client *client = call->client;
+    const char *key = request->limit_key;
+    if (client->limiters == NULL) {
+        call->limiter = client->limiter;
+        return key == NULL ? 0 : WEIR_EINVAL;
+    }
+    if (key == NULL)
+        return use_servers_limiter(call);
+    size_t len = strnlen(key, WEIR_LIMIT_KEY_MAX + 1);
+    return weir__limiters_use(client->limiters, key, len, &call->limiter);
+}
+
+static void leave_limiter(const struct weir__call *call)
+{
+    if (call->client->limiters != NULL && call->limiter != NULL)
+        weir__admission_let_go(call->limiter);
+}
+
 static int run_request(struct weir__call *call, const struct weir_request *given)
 {
     struct weir_request request;
     int rc = weir__opts_copy(&request, sizeof request, given);
     if (rc == 0)
         rc = weir__prepare(call->client, &request, &call->prepared);
+    if (rc == 0)
+        rc = find_limiter(call, &request);
     if (rc < 0) {
         call->response->error = rc;
         weir_response_set_failure(call->response, WEIR_SENT_NEVER, weir_strerror(rc));
@@ -215,6 +249,7 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     int rc = run_request(call, request);
     weir__observe_end(&client->observer, &call->prepared.exchange, &call->at, call->record.why, rc);
     weir__prepared_free(&call->prepared);
+    leave_limiter(call);
     client->calls--;
     return rc;
 }
@@ -238,16 +273,18 @@ int weir__open(weir_client *client, const struct weir_request *request, weir_res
     opened->used = -1;
     int rc = run_counted(&call, request);
     if (rc < 0)
-        weir__opened_end(client, opened);
+        weir__opened_end(opened);
     return rc;
 }
 
-void weir__opened_end(weir_client *client, struct weir__opened *opened)
+void weir__opened_end(struct weir__opened *opened)
 {
     if (opened->download == NULL)
         return;
     weir__curl_close(opened->download);
     opened->download = NULL;
-    weir__admission_settle(client->limiter, &opened->stay, opened->used);
-    weir__admission_leave(client->limiter, &opened->stay, WEIR__WENT_UNKNOWN, NULL);
+    weir__admission_settle(opened->limiter, &opened->stay, opened->used);
+    weir__admission_leave(opened->limiter, &opened->stay, WEIR__WENT_UNKNOWN, NULL);
+    weir__admission_let_go(opened->limiter);
+    opened->limiter = NULL;
 }

@@ -33,7 +33,7 @@ static enum weir__rank rank(void *arg, int which)
 static void give_back(struct weir__call *call)
 {
     weir__circuit_give_back(call->client->circuit, &call->pass);
-    weir__admission_leave(call->client->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
+    weir__admission_leave(call->limiter, &call->stay, WEIR__WENT_UNUSED, NULL);
 }
 
 static bool prepare_second(void *arg)
@@ -47,7 +47,7 @@ static bool prepare_second(void *arg)
     second->at.response = second->response;
     if (!weir__circuit_enter_closed(client->circuit, &second->pass))
         return false;
-    if (weir__admission_try(client->limiter, &second->stay, second->amount) == 0)
+    if (weir__admission_try(second->limiter, &second->stay, second->amount) == 0)
         pair->calls[1] = second;
     else
         weir__circuit_give_back(client->circuit, &second->pass);

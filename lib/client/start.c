@@ -24,7 +24,8 @@ static size_t size_of(const struct weir_request *request, size_t body_len)
     size_t size = sizeof(struct started) + (n + 1) * sizeof(char *);
     for (size_t i = 0; i < n; i++)
         size += text_size(request->headers[i]);
-    return size + text_size(request->method) + text_size(request->url) + body_len + 1;
+    return size + text_size(request->method) + text_size(request->url) +
+           text_size(request->limit_key) + body_len + 1;
 }
 
 static char *put(char **at, const void *data, size_t len)
@@ -64,6 +65,7 @@ static struct started *copy(weir_client *client, const struct weir_request *give
     started->request.headers = request->headers != NULL ? headers : NULL;
     started->request.method = put_text(&at, request->method);
     started->request.url = put_text(&at, request->url);
+    started->request.limit_key = put_text(&at, request->limit_key);
     started->request.body = put(&at, request->body, body_len);
     started->request.body_len = body_len;
     return started;

@@ -57,7 +57,7 @@ static int end(weir_stream *stream, int rc)
         set_failure(stream, rc);
     stream->ended = true;
     stream->rc = rc;
-    weir__opened_end(stream->client, &stream->opened);
+    weir__opened_end(&stream->opened);
     return rc;
 }
 
@@ -127,7 +127,8 @@ static void show(weir_stream *stream)
 /* Where tokens are counted: what the event says of the usage, as some do at the end. */
 static void note_usage(weir_stream *stream)
 {
-    if (!weir__limits_count(&stream->client->limiter->limits, WEIR_TOKENS))
+    const weir_limiter *limiter = stream->opened.limiter;
+    if (limiter == NULL || !weir__limits_count(&limiter->limits, WEIR_TOKENS))
         return;
     const struct weir_response event = {.body = stream->sse.data};
     int64_t used = weir__provider_used(&event);
@@ -277,7 +278,7 @@ void weir_stream_close(weir_stream *stream)
 {
     if (stream == NULL)
         return;
-    weir__opened_end(stream->client, &stream->opened);
+    weir__opened_end(&stream->opened);
     stream->client->calls--;
     weir__sse_free(&stream->sse);
     weir_response_free(stream->response);

@@ -178,3 +178,42 @@ int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool
         return WEIR_EURL;
     return join(base, url, out);
 }
+
+/* ---- who is asked ---- */
+
+struct out {
+    char *text;
+    size_t size, len;
+};
+
+static void put(struct out *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++, out->len++) {
+        bool capital = text[i] >= 'A' && text[i] <= 'Z';
+        if (out->len + 1 < out->size)
+            out->text[out->len] = (char)(capital ? text[i] - 'A' + 'a' : text[i]);
+    }
+}
+
+size_t weir__url_origin(char *text, size_t size, const char *url)
+{
+    struct out out = {text, size, 0};
+    const char *host = strstr(url, "://") + strlen("://");
+    const char *end = host + strcspn(host, "/?#"), *name = memrchr(host, '@', (size_t)(end - host));
+    put(&out, url, (size_t)(host - url));
+    host = name != NULL ? name + 1 : host;
+    const char *port = memrchr(host, ':', (size_t)(end - host));
+    if (port == NULL || memchr(port, ']', (size_t)(end - port)) != NULL)
+        port = end;
+    put(&out, host, (size_t)(port - host));
+    while (port < end && (*port == ':' || *port == '0'))
+        port++;
+    put(&out, ":", 1);
+    if (port == end) {
+        port = strncasecmp(url, "https", 5) == 0 ? "443" : "80";
+        end = port + strlen(port);
+    }
+    put(&out, port, (size_t)(end - port));
+    text[out.len < size ? out.len : size - 1] = '\0';
+    return out.len;
+}

@@ -3,6 +3,7 @@
 #define WEIR_HTTP_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct weir__base {
     char *text;       /* without a slash at its end; NULL: no base */
@@ -22,5 +23,10 @@ void weir__base_free(struct weir__base *base);
  * that the URL repeats ("http://h/v1" and "/v1/x") is not doubled, since batch files name whole
  * paths while SDKs' base URLs end in /v1. 0, WEIR_EURL, WEIR_ENOMEM. */
 int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool *own);
+
+/* "scheme://host:port" of an absolute URL that weir__url_resolve has made, in small letters and
+ * with the port even where the URL leaves it out, without a user name: two URLs of one server give
+ * the same text. Cut off at size - 1, with a NUL behind it. Returns the length without the cut. */
+size_t weir__url_origin(char *out, size_t size, const char *url);
 
 #endif

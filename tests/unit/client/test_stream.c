@@ -93,6 +93,46 @@ static int events_are_read_while_they_come(void *arg)
     return live_end(&live, client);
 }
 
+/* As long as it is open its key's limiter is in use, and counts and settles it. */
+static int a_stream_keeps_the_limiter_of_its_key(void *arg)
+{
+    static const struct weir_limit tokens = {.rate = 100000, .unit = WEIR_TOKENS};
+    struct live live;
+    weir_limiters *set = NULL;
+    weir_response *response = NULL;
+    struct weir_limiter_stats stats = {.size = sizeof stats};
+    (void)arg;
+    live_start(&live, serve_on_demand);
+    check_int(weir_limiters_new(&set,
+                                WEIR_LIMITERS_OPTS(.each = WEIR_LIMITER_OPTS(.limits = &tokens,
+                                                                             .limit_count = 1),
+                                                   .max_keys = 1)),
+              0);
+    weir_client *client = LIVE_CLIENT(&live, .limiters = set);
+    for (int i = 0; i < 3; i++)
+        weir_semaphore_release(live.go);
+    weir_stream *stream = open_stream(client, CHAT, DONE_, 0);
+    check_int(weir_limiters_stats(set, &stats, NULL), 0);
+    check_int((int64_t)stats.holding, 1);
+    check_int(weir_request(client, WEIR_REQUEST(.url = "/", .limit_key = "other"), &response),
+              WEIR_EKEYS);
+    weir_response_free(response);
+    const struct weir_sse_event *event;
+    check_int(weir_sse_next(stream, &event), 1);
+    check_int(weir_sse_next(stream, &event), 1);
+    check_end(stream, 0);
+    weir_limiter *other = NULL;
+    check_int(weir_limiters_get(set, "other", &other), 0);
+    weir_stream_close(stream);
+    check_int(weir_limiters_stats(set, &stats, NULL), 0);
+    check_int((int64_t)stats.holding, 0);
+    check_int((int64_t)stats.admitted, 1);
+    check_int(weir_client_free(client), 0);
+    weir_limiters_free(set);
+    live_stop(&live);
+    return 0;
+}
+
 static int serve_bytes(struct live *live, int fd, unsigned n)
 {
     (void)n;
@@ -496,6 +536,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REAL_TEST(events_are_read_while_they_come),
+        REAL_TEST(a_stream_keeps_the_limiter_of_its_key),
         REAL_TEST(bytes_are_read_as_they_are),
         REAL_TEST(an_answer_may_be_empty),
         REAL_TEST(what_fails_before_its_content_is_tried_again),

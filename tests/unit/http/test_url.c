@@ -46,6 +46,33 @@ static void test_base_parts(void **state)
     }
 }
 
+static void test_origin(void **state)
+{
+    static const struct {
+        const char *url, *origin;
+    } cases[] = {
+        {"http://h/x", "http://h:80"},
+        {"https://h", "https://h:443"},
+        {"HTTPS://Api.Example.COM?q=1", "https://api.example.com:443"},
+        {"http://h:8000#f", "http://h:8000"},
+        {"http://h:/x", "http://h:80"},
+        {"http://h:0080/x", "http://h:80"},
+        {"http://u:p@h:81/a@b:1", "http://h:81"},
+        {"http://u@h/", "http://h:80"},
+        {"http://[::A]/x", "http://[::a]:80"},
+        {"http://[::1]:9/x", "http://[::1]:9"},
+    };
+    char origin[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = weir__url_origin(origin, sizeof origin, cases[i].url);
+        assert_string_equal(origin, cases[i].origin);
+        assert_int_equal(len, strlen(cases[i].origin));
+    }
+    assert_int_equal(weir__url_origin(origin, 10, "http://Host/x"), 14);
+    assert_string_equal(origin, "http://ho");
+}
+
 static void test_bad_bases(void **state)
 {
     static const char *const bad[] = {
@@ -238,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base_parts),
+        cmocka_unit_test(test_origin),
         cmocka_unit_test(test_bad_bases),
         cmocka_unit_test(test_joining),
         cmocka_unit_test(test_whose_origin_an_absolute_url_has),

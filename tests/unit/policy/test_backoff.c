@@ -402,6 +402,7 @@ static enum when failure_is_retried(int rc)
     case WEIR_ELINESIZE:
     case WEIR_EIDLE:
     case WEIR_EEVENTSIZE:
+    case WEIR_EKEYS:
         return NO;
     }
     return NO; /* a code of someone's own transport */
