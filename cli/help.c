@@ -29,12 +29,12 @@ static void print_where(void)
 
 static void print_how(void)
 {
-    printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d), over all\n"
-           "                      servers that the rows name\n"
+    printf("  --concurrency N     requests in flight at a time, 1 to %d (default %d),\n"
+           "                      over all servers that the rows name\n"
            "  --rate N/UNIT       start at most N requests per s, min, h or d, evenly\n"
-           "                      spread, further attempts included, to each server (scheme,\n"
-           "                      host and port; default: the server's limit, as its\n"
-           "                      answers show it)\n"
+           "                      spread, further attempts included, to each server\n"
+           "                      (scheme, host and port; default: the server's limit,\n"
+           "                      as its answers show it)\n"
            "  --burst N           requests that may start at once after a pause (default:\n"
            "                      what 20 ms of the rate bring, at least 1); needs --rate\n",
            CONCURRENCY_MAX, CONCURRENCY_DEFAULT);

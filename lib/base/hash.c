@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include <weir/err.h>
@@ -40,8 +41,15 @@ static void take(uint64_t v[4], uint64_t word)
     v[0] ^= word;
 }
 
-/* Up to eight bytes, the first one lowest. */
-static uint64_t word_of(const unsigned char *at, size_t len)
+/* The first byte is the lowest. */
+static uint64_t word_at(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return le64toh(word);
+}
+
+static uint64_t rest_at(const unsigned char *at, size_t len)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < len; i++)
@@ -59,8 +67,8 @@ uint64_t weir__hash_of(const struct weir__hash *table, const void *key, size_t l
         table->secret[1] ^ UINT64_C(0x7465646279746573),
     };
     for (size_t left = len; left >= 8; left -= 8, at += 8)
-        take(v, word_of(at, 8));
-    take(v, word_of(at, len % 8) | (uint64_t)len << 56);
+        take(v, word_at(at));
+    take(v, rest_at(at, len % 8) | (uint64_t)len << 56);
     v[2] ^= 0xff;
     mix(v, ROUNDS_AT_END);
     return v[0] ^ v[1] ^ v[2] ^ v[3];

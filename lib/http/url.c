@@ -181,6 +181,8 @@ int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool
 
 /* ---- who is asked ---- */
 
+enum { LETTERS = 26 };
+
 struct out {
     char *text;
     size_t size, len;
@@ -188,18 +190,29 @@ struct out {
 
 static void put(struct out *out, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++, out->len++) {
-        bool capital = text[i] >= 'A' && text[i] <= 'Z';
-        if (out->len + 1 < out->size)
-            out->text[out->len] = (char)(capital ? text[i] - 'A' + 'a' : text[i]);
+    size_t room = out->len < out->size ? out->size - out->len : 0;
+    size_t kept = len < room ? len : room;
+    for (size_t i = 0; i < kept; i++) {
+        unsigned char c = (unsigned char)text[i];
+        out->text[out->len + i] = (char)((unsigned)c - 'A' < LETTERS ? c | 0x20 : c);
     }
+    out->len += len;
+}
+
+/* Behind the host: where path, query or fragment begin. Shorter than strcspn, which makes a table
+ * first. */
+static const char *end_of_authority(const char *at)
+{
+    while (*at != '\0' && *at != '/' && *at != '?' && *at != '#')
+        at++;
+    return at;
 }
 
 size_t weir__url_origin(char *text, size_t size, const char *url)
 {
     struct out out = {text, size, 0};
     const char *host = strstr(url, "://") + strlen("://");
-    const char *end = host + strcspn(host, "/?#"), *name = memrchr(host, '@', (size_t)(end - host));
+    const char *end = end_of_authority(host), *name = memrchr(host, '@', (size_t)(end - host));
     put(&out, url, (size_t)(host - url));
     host = name != NULL ? name + 1 : host;
     const char *port = memrchr(host, ':', (size_t)(end - host));
@@ -210,7 +223,7 @@ size_t weir__url_origin(char *text, size_t size, const char *url)
         port++;
     put(&out, ":", 1);
     if (port == end) {
-        port = strncasecmp(url, "https", 5) == 0 ? "443" : "80";
+        port = url[strlen("http")] == ':' ? "80" : "443";
         end = port + strlen(port);
     }
     put(&out, port, (size_t)(end - port));

@@ -141,7 +141,7 @@ static int one_keys_pause_is_not_the_others(void *arg)
     weir_group *group = rig_group();
     (void)arg;
     set_new(&pair, NULL);
-    START(&pair);
+    START(&pair, .timeout_ms = 0);
     ask_all(&pair, "http://a.example/x", NULL, 1, group, &response);
     check_int(weir_sleep_ms(20), 0);
     int64_t start_ms = weir_now_ms();
@@ -167,7 +167,7 @@ static int a_started_request_keeps_its_key(void *arg)
     char key[] = "model-a";
     (void)arg;
     set_new(&pair, NULL);
-    START(&pair);
+    START(&pair, .timeout_ms = 0);
     ask_all(&pair, "http://a.example/x", key, 1, group, &response);
     memset(key, 'x', sizeof key - 1);
     check_int(weir_gather(group), 0);
@@ -188,7 +188,7 @@ static int a_keys_own_limits(void *arg)
     check_int(weir_limiters_set(pair.set, "t",
                                 WEIR_LIMITER_OPTS(.limits = &tokens, .limit_count = 1)),
               0);
-    START(&pair);
+    START(&pair, .timeout_ms = 0);
     const char *url = "http://a.example/x";
     check_int(ask(pair.client, WEIR_REQUEST(.url = url, .tokens = 101, .limit_key = "t")).rc,
               WEIR_ENEVER);
@@ -227,7 +227,7 @@ static int what_contradicts(void *arg)
     check_int(ask(client, WEIR_REQUEST(.url = "/x", .limit_key = "k")).rc, WEIR_EINVAL);
     check_int((int64_t)server.requests, 0);
     done(client, &server);
-    START(&pair);
+    START(&pair, .timeout_ms = 0);
     check_int(ask(pair.client, WEIR_REQUEST(.url = "/x")).rc, WEIR_EURL);
     check_int((int64_t)weir_limiters_count(pair.set), 0);
     return end(&pair);
@@ -290,7 +290,7 @@ static int a_cancel_gives_back(void *arg)
     weir_response *responses[3] = {NULL};
     (void)arg;
     set_new(&pair, WEIR_LIMITERS_OPTS(.concurrency = 1, .max_keys = 1));
-    START(&pair);
+    START(&pair, .timeout_ms = 0);
     for (int64_t at_ms = 0; at_ms <= 150; at_ms += 50) {
         weir_group *group = rig_group();
         ask_all(&pair, "http://a.example/x", NULL, 3, group, responses);
