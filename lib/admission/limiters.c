@@ -161,11 +161,10 @@ uint64_t weir__limiters_concurrency(const weir_limiters *set)
 
 /* ---- forgetting ---- */
 
+/* Who waits, and who has a permit, is a user; who holds a place by weir_limiter_acquire is not. */
 static bool is_idle(const struct keyed *keyed)
 {
-    const weir_limiter *limiter = keyed->limiter;
-    return !keyed->pinned && limiter->users == 1 && limiter->holding == 0 &&
-           limiter->waiting == 0 && weir__list_empty(&limiter->sleepers);
+    return !keyed->pinned && keyed->limiter->users == 1 && keyed->limiter->holding == 0;
 }
 
 /* A pause that is forgotten is broken by the key's next request. */
