@@ -15,6 +15,16 @@
 
 enum { BOUND_MS = 10000 };
 
+/* A limiter that looks for no limit: what is asked for goes at once. */
+static inline weir_limiter *all_at_once(uint64_t concurrency)
+{
+    weir_limiter *limiter = NULL;
+    check_int(weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.concurrency = concurrency,
+                                                           .learn = WEIR_LEARN_OFF)),
+              0);
+    return limiter;
+}
+
 static inline weir_client *client_with(struct weir_client_opts *opts)
 {
     const struct weir_retry_opts *once = WEIR_RETRY_OPTS(.max_attempts = 1);

@@ -180,7 +180,8 @@ static int deadlines_at_any_moment(void *arg)
 {
     enum { ROUNDS = 20 };
     struct script_server *server = SCRIPT_SERVER(OK_STEP);
-    weir_client *client = CLIENT(server, .concurrency = 8);
+    weir_limiter *limiter = all_at_once(8);
+    weir_client *client = CLIENT(server, .limiter = limiter);
     weir_response **responses = calloc(MANY, sizeof *responses);
     (void)arg;
     for (int round = 0; round < ROUNDS; round++) {
@@ -200,7 +201,9 @@ static int deadlines_at_any_moment(void *arg)
     }
     check_answer(client, POST, 200, "ok");
     free(responses);
-    return end(server, client);
+    int rc = end(server, client);
+    weir_limiter_free(limiter);
+    return rc;
 }
 
 int main(void)

@@ -272,7 +272,9 @@ static int all_fail_with_the_one_that_went_ahead(void *arg)
     int fds[SCRIPT_DEAF_FDS];
     char url[40];
     weir_response *responses[MANY] = {NULL};
-    weir_client *client = client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = LIMIT_MS));
+    weir_limiter *limiter = all_at_once(64);
+    weir_client *client =
+        client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = LIMIT_MS, .limiter = limiter));
     weir_group *group = rig_group();
     (void)arg;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", script_deaf_port(fds));
@@ -291,7 +293,9 @@ static int all_fail_with_the_one_that_went_ahead(void *arg)
         weir_response_free(responses[i]);
     script_deaf_end(fds);
     check_int(weir_group_free(group), 0);
-    return weir_client_free(client);
+    check_int(weir_client_free(client), 0);
+    weir_limiter_free(limiter);
+    return 0;
 }
 
 /* The one that goes ahead is cancelled: the next one takes its place. */
