@@ -315,7 +315,7 @@ int64_t weir__spread_slot_ns(const struct weir__spread *spread, uint64_t total, 
     if (left >= wanted)
         return at_ns;
     if (!is_bucket(spread))
-        return at_ns > spread->roll_ns ? at_ns : spread->roll_ns + margin_ns(spread);
+        return at_ns > opens_ns(spread) ? at_ns : opens_ns(spread);
     double missing = wanted - left;
     return weir__ns_add(at_ns > spread->at_ns ? at_ns : spread->at_ns,
                         (int64_t)within(missing / net_rate(spread), 0, 4e18));
