@@ -156,7 +156,8 @@ static void hint_at_failed_rows(const struct run *run)
 
 static void sum_up(const struct run *run)
 {
-    report_print(&run->report, run->input.name, run->output.name, run->throttled, run->ended_ms);
+    report_print(&run->report, run->input.name, run->output.name, run->attempts, run->throttled,
+                 run->ended_ms);
     hint_at_rate(run);
     hint_at_failed_rows(run);
 }

@@ -110,12 +110,12 @@ static void print_causes(const struct report *report, const char *input)
 }
 
 void report_print(const struct report *report, const char *input, const char *output,
-                  uint64_t throttled, int64_t now_ms)
+                  uint64_t attempts, uint64_t throttled, int64_t now_ms)
 {
     char rows[28];
     char succeeded[28];
     char failed[28];
-    char attempts[28];
+    char tries[28];
     char slow_downs[28];
     char took[48];
     int64_t elapsed_ms = now_ms - report->began_ms;
@@ -125,5 +125,5 @@ void report_print(const struct report *report, const char *input, const char *ou
              format_count(succeeded, report->succeeded), format_count(failed, report->failed));
     print_causes(report, input);
     complain("weir run: %s attempts, %s answered \"too fast\"; output: %s",
-             format_count(attempts, report->attempts), format_count(slow_downs, throttled), output);
+             format_count(tries, attempts), format_count(slow_downs, throttled), output);
 }

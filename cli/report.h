@@ -39,8 +39,9 @@ bool report_is_refused(const struct report *report);
 
 uint64_t report_rows(const struct report *report);
 
-/* Prints the summary. throttled: answers that said "too fast". */
+/* Prints the summary. attempts: all that were made, those of rows that are not done too; throttled:
+ * answers that said "too fast". */
 void report_print(const struct report *report, const char *input, const char *output,
-                  uint64_t throttled, int64_t now_ms);
+                  uint64_t attempts, uint64_t throttled, int64_t now_ms);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <weir/metrics.h>
+
 #include "commands.h"
 #include "defaults.h"
 #include "exit_status.h"
@@ -255,6 +257,7 @@ static bool is_discarded(const struct run *run)
 static void run_tasks(struct run *run)
 {
     struct weir_limiter_stats stats = {.size = sizeof stats};
+    struct weir_client_stats counts = {.size = sizeof counts};
     weir_spawn(run->helpers, signals_task, run);
     weir_spawn(run->helpers, show_task, run);
     weir_spawn(run->helpers, keep_task, run);
@@ -264,6 +267,8 @@ static void run_tasks(struct run *run)
         write_the_rest(run);
     weir_limiters_stats(run->limiters, &stats, NULL);
     run->throttled = stats.throttled;
+    weir_client_stats(run->client, &counts);
+    run->attempts = counts.attempts;
     run->ended_ms = weir_now_ms();
     term_status_end();
 }

@@ -58,6 +58,7 @@ struct run {
     int error;     /* WEIR_E code of STOP_INTERNAL */
     char why[256]; /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
     int64_t ended_ms;
+    uint64_t attempts;   /* made */
     uint64_t throttled;  /* answers that said "too fast" */
     bool flushing;       /* the last rows are being written */
     size_t dropped_sent; /* rows without an outcome that the server may have got */

@@ -1,5 +1,6 @@
 """`weir run` where something is short: a slow reader, files, patience of the server, a way to it."""
 
+import json
 import os
 import resource
 import time
@@ -106,8 +107,15 @@ class OldOutput(weir_run.Case):
     def test_rows_that_are_done_are_kept_when_the_server_is_not_there(self):
         other = f"http://127.0.0.1:{weir_run.free_port()}/"
         own = f"http://127.0.0.1:{weir_run.free_port()}"
-        rows = self.run_rows([{"url": other}] * 30 + [{"url": "/"}], "--base-url", own,
-                             "--concurrency", "1", "--max-attempts", "1", status=69)
+        self.write("out.jsonl", "")
+        process = self.start("run", "-", "-o", "out.jsonl", "--force", "--base-url", own,
+                             "--max-attempts", "1", stdin=weir_run.subprocess.PIPE)
+        process.stdin.write((json.dumps({"url": other}).encode() + b"\n") * 30)
+        process.stdin.flush()
+        self.wait_until(lambda: self.read("out.jsonl").count(b"\n") == 30, "the rows are written")
+        result = self.finish(process, b'{"url":"/"}\n')
+        self.assertEqual(result.status, 69, result.stderr)
+        rows = [json.loads(line) for line in self.read("out.jsonl").splitlines()]
         self.assertEqual([row["error"]["code"] for row in rows], ["connect"] * 30)
 
 
