@@ -34,7 +34,9 @@ struct weir_limit {
                           whole period */
     enum weir_unit unit; /* what it counts */
     int strict;          /* nonzero: never more than `rate` in ANY window of period_ms, where a
-                            bucket lets burst + rate through after a pause; burst <= rate then */
+                            bucket lets burst + rate through after a pause; burst <= rate then.
+                            It keeps to a window longer by one part in 250, at most 50 ms: what was
+                            sent may arrive closer together. With burst 1 it is smooth, too */
 };
 #define WEIR_LIMITS_MAX 8
 

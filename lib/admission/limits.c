@@ -61,7 +61,8 @@ static int make_window(struct weir__limit *limit, const struct weir_limit *asked
     limit->window = weir__alloc(weir__window_size(asked->rate));
     if (limit->window == NULL)
         return WEIR_ENOMEM;
-    weir__window_init(limit->window, asked->rate, period_of(asked));
+    int64_t period_ns = period_of(asked);
+    weir__window_init(limit->window, asked->rate, period_ns, weir__window_margin_ns(period_ns));
     begin_log(limit->window, old, now_ns);
     return 0;
 }

@@ -7,6 +7,10 @@
 /* Debts and what was given back leave more cells than the rate has. */
 enum { LEAST_CELLS = 64 };
 
+/* One part in _PARTS of a period, and no more than the jitter of a usual network. */
+enum { MARGIN_PARTS = 250 };
+#define MARGIN_MAX_NS (50 * WEIR__NS_PER_MS)
+
 static uint32_t room_for(uint64_t rate)
 {
     if (rate < LEAST_CELLS)
@@ -19,9 +23,19 @@ size_t weir__window_size(uint64_t rate)
     return sizeof(struct weir__window) + room_for(rate) * sizeof(struct weir__window_cell);
 }
 
-void weir__window_init(struct weir__window *window, uint64_t rate, int64_t period_ns)
+int64_t weir__window_margin_ns(int64_t period_ns)
 {
-    *window = (struct weir__window){.rate = rate, .period_ns = period_ns, .room = room_for(rate)};
+    int64_t margin_ns = period_ns / MARGIN_PARTS;
+    return margin_ns < MARGIN_MAX_NS ? margin_ns : MARGIN_MAX_NS;
+}
+
+void weir__window_init(struct weir__window *window, uint64_t rate, int64_t period_ns,
+                       int64_t margin_ns)
+{
+    *window = (struct weir__window){.rate = rate,
+                                    .period_ns = period_ns,
+                                    .margin_ns = margin_ns,
+                                    .room = room_for(rate)};
 }
 
 static uint32_t place_of(const struct weir__window *window, uint32_t i)
@@ -38,7 +52,7 @@ static struct weir__window_cell *cell_at(struct weir__window *window, uint32_t i
 /* When what was taken at at_ns is out of every window that a grant would be in. */
 static int64_t leaves_ns(const struct weir__window *window, int64_t at_ns)
 {
-    return weir__ns_add(weir__ns_add(at_ns, window->period_ns), 1);
+    return weir__ns_add(weir__ns_add(at_ns, window->period_ns), window->margin_ns + 1);
 }
 
 /* When so much of the log has left that `amount` fits. */

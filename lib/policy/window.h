@@ -20,7 +20,7 @@ struct weir__window_cell {
 
 struct weir__window {
     uint64_t rate; /* per period */
-    int64_t period_ns;
+    int64_t period_ns, margin_ns;
     uint64_t used; /* sum of the cells */
     uint32_t first, count, room;
     uint32_t unused_;
@@ -30,8 +30,14 @@ struct weir__window {
 /* The memory that a window of that rate takes: no more cells than it can fill. */
 size_t weir__window_size(uint64_t rate);
 
-/* An empty log in memory of _size(rate). rate and period_ns are positive. */
-void weir__window_init(struct weir__window *window, uint64_t rate, int64_t period_ns);
+/* How much longer a window must be for a server that others reach through a network: what arrives
+ * may be closer together than what was sent. */
+int64_t weir__window_margin_ns(int64_t period_ns);
+
+/* An empty log in memory of _size(rate). rate and period_ns are positive. Windows are longer than
+ * the period by margin_ns >= 0. */
+void weir__window_init(struct weir__window *window, uint64_t rate, int64_t period_ns,
+                       int64_t margin_ns);
 
 /* The earliest time at which `ahead` for others and then `amount` (<= rate) fit. May lie in the
  * past. With others ahead it is a lower bound: see weir__bucket_slot_ns. */

@@ -93,11 +93,14 @@ static int make_client(struct crew *crew, int i)
         rate *= 2;
     if (run->way == FLOW_WEIR_LEARNS)
         rate = 0;
-    int64_t period_ms = (int64_t)(run->server.period_s * 1000);
-    int rc =
-        weir_limiter_new(&crew->limiters[i],
-                         WEIR_LIMITER_OPTS(.rate = rate, .period_ms = period_ms, .burst = rate > 0,
-                                           .concurrency = (uint64_t)run->flow->concurrency));
+    const struct weir_limit limit = {.rate = rate,
+                                     .period_ms = (int64_t)(run->server.period_s * 1000),
+                                     .burst = rate > 0,
+                                     .strict = run->way == FLOW_WEIR_RIGHT &&
+                                               run->server.kind == FLOW_LOG};
+    int rc = weir_limiter_new(&crew->limiters[i],
+                              WEIR_LIMITER_OPTS(.limits = &limit, .limit_count = rate > 0,
+                                                .concurrency = (uint64_t)run->flow->concurrency));
     if (rc == 0)
         rc = weir_client_new(&crew->clients[i],
                              WEIR_CLIENT_OPTS(.base_url = "http://model.example",

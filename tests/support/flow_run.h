@@ -6,7 +6,7 @@
 #include "flow_server.h"
 
 enum flow_way {
-    FLOW_WEIR_RIGHT = 0, /* weir with the right rate */
+    FLOW_WEIR_RIGHT = 0, /* weir with the right rate: strict, where the server counts that way */
     FLOW_WEIR_LEARNS,    /* with no rate */
     FLOW_WEIR_TWICE,     /* with twice the right rate */
     FLOW_GATE,           /* pauses as asked, else doubling from 250 ms; no rate */

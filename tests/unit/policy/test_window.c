@@ -16,7 +16,7 @@
 static struct weir__window *made(uint64_t rate, int64_t period_ns)
 {
     struct weir__window *window = test_malloc(weir__window_size(rate));
-    weir__window_init(window, rate, period_ns);
+    weir__window_init(window, rate, period_ns, 0);
     return window;
 }
 
@@ -40,6 +40,21 @@ static void test_ten_in_a_minute(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(take(window, 1, SEC(10)), SEC(60 + i) + 1);
     assert_int_equal(take(window, 10, SEC(10)), SEC(129) + 2);
+    test_free(window);
+}
+
+/* What is sent just behind a window may arrive in it. */
+static void test_a_margin_makes_windows_longer(void **state)
+{
+    (void)state;
+    assert_int_equal(weir__window_margin_ns(SEC(1)), SEC(1) / 250);
+    assert_int_equal(weir__window_margin_ns(SEC(60)), SEC(1) / 20);
+    assert_int_equal(weir__window_margin_ns(SEC(86400)), SEC(1) / 20);
+    struct weir__window *window = test_malloc(weir__window_size(2));
+    weir__window_init(window, 2, SEC(10), SEC(1));
+    assert_int_equal(take(window, 2, 0), 0);
+    assert_int_equal(take(window, 1, 0), SEC(11) + 1);
+    assert_int_equal(weir__window_slot_ns(window, 1, 1), SEC(22) + 2);
     test_free(window);
 }
 
@@ -188,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ten_in_a_minute),
+        cmocka_unit_test(test_a_margin_makes_windows_longer),
         cmocka_unit_test(test_amounts),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_a_debt_is_paid_off),
