@@ -1,11 +1,9 @@
 #include "policy/seek.h"
 
 #include "base/clock.h"
+#include "policy/seek_parts.h"
 
 /* ---- how it is tuned: docs/design/learning.md says by what ---- */
-
-#define RATE_MIN 1e-18
-#define RATE_MAX 1.0
 
 /* The start. A refusal that did not come within _ECHO_MAX is taken not to come. */
 #define FIRST_ROUND   8
@@ -31,23 +29,15 @@
 /* Refusals per request, over which the way gets longer, and under which shorter again. */
 #define COST_MUCH   0.007
 #define COST_LITTLE 0.003
+#define LOST_MUCH   0.025 /* the same, of tokens that flow during rounded pauses */
+#define LOST_LITTLE 0.010
 #define THRIFT_STEP 1.5
 #define THRIFT_MAX  64.0
 
-/* What is known of the limit counts for so many requests at most; for so many when it is new; at
- * the first refusal; after the first opening of a window. */
-#define POOL_MAX  2000.0
-#define POOL_NEW  20.0
+/* After the first opening of a window the limit counts for so many requests; and a few will do to
+ * show that what is believed is so many times too high. */
 #define POOL_OPEN 100.0
-#define ASTRAY    2.0  /* few will do to show that what is believed is so many times too high */
-#define AGREE     0.03 /* two counts agree within this */
-#define FALL_MAX  4    /* a few requests cannot show that the limit fell further */
-
-/* Refused this much later than expected, the limit is near the pace rather than near the count. */
-#define LATE_SPANS  2.8
-#define NEAR_PACE   0.97
-#define RISE_AGREED 1.1
-#define RISE_MAX    1.25
+#define ASTRAY    2.0
 
 /* So many probes refused in a row, or so many tokens' time: no bucket, a window that is used up.
  * Its limit is counted from opening to opening, and is higher as far as windows were not used up.
@@ -61,6 +51,16 @@
 #define OUTAGE_AGREED    2   /* counts in a row that show a bucket: then it was an outage */
 #define PROBE_AT_ONCE    4.0 /* tokens within an echo, from which on a window is probed at once */
 
+/* A pause of one second may be the server's rounding: a fast bucket is full long before. Then what
+ * passed from opening to opening reads low. The limit that was held for a whole way is kept, and
+ * lowered when one was not, by what a burst of so many tokens explains. */
+#define ROUNDED_NS     WEIR__NS_PER_S
+#define ROUNDED_TOKENS 150.0 /* that flow meanwhile, from which on it is worth the trouble */
+#define FADE_TOKENS    50.0
+#define FADE_MIN       0.005
+#define FADE_MAX       0.05
+#define KEPT_RISE      2.0
+
 /* A pause without the server's word: so many thousandths of a token's time, doubled by each probe
  * that is refused. */
 #define PAUSE_LEAST   1100
@@ -70,44 +70,6 @@
 
 /* A slot that was missed by less is made up for: the tokens wait in the server's bucket. */
 #define LATE_NS (20 * WEIR__NS_PER_MS)
-
-/* Requests that are no further apart than this times what another limit demands were asked for. */
-#define HELD_SLACK 1.5
-
-/* ---- arithmetic ---- */
-
-static double within(double value, double least, double most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
-static double greater(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-/* By Newton's method, from above. */
-static double root(double square)
-{
-    double guess = greater(square, 1);
-    for (int i = 0; i < 200; i++) {
-        double next = (guess + square / guess) / 2;
-        if (next >= guess)
-            break;
-        guess = next;
-    }
-    return guess;
-}
-
-static double rate_of(double requests, double ns)
-{
-    return within(requests / greater(ns, 1), RATE_MIN, RATE_MAX);
-}
-
-static int64_t time_of(double requests, double rate)
-{
-    return (int64_t)within(requests / rate, 0, 4e18);
-}
 
 /* ---- what is settled ---- */
 
@@ -141,14 +103,6 @@ static struct weir__sent settled_at(const struct weir__seek *seek, int64_t now_n
     return newest;
 }
 
-/* Accepted of those sent behind ref and up to serial. */
-static double passed_since_ref(const struct weir__seek *seek, uint64_t serial)
-{
-    if (serial <= seek->ref.serial + seek->rejected)
-        return 0;
-    return (double)(serial - seek->ref.serial - seek->rejected);
-}
-
 /* ---- the pace ---- */
 
 static void set_cruise(struct weir__seek *seek)
@@ -157,20 +111,20 @@ static void set_cruise(struct weir__seek *seek)
     double pace = seek->limit * (1 + seek->depth * x * x * x);
     double unheard = seek->pace * (double)patience_ns(seek);
     if (x > 0 && unheard > 1) /* at most doubled before a refusal can be heard */
-        pace = within(pace, 0, seek->pace * (1 + 0.7 / unheard));
-    seek->pace = within(pace, RATE_MIN, RATE_MAX);
+        pace = weir__within(pace, 0, seek->pace * (1 + 0.7 / unheard));
+    seek->pace = weir__within(pace, WEIR__RATE_MIN, WEIR__RATE_MAX);
 }
 
 /* The surer the limit, the smaller the cuts and the longer the way back. */
 static void begin_cruise(struct weir__seek *seek, double grown)
 {
     double limit = seek->limit;
-    double most = greater(SPAN_MAX, SPAN_NS * limit);
-    most = greater(most, (double)seek->pause_ns * SPAN_PAUSES * limit);
-    double least = greater(SPAN_MIN, SPAN_ECHOES * limit * (double)patience_ns(seek));
-    seek->span = within(SPANS * seek->pool, least, greater(least, most)) * seek->thrift;
+    double most = weir__greater(SPAN_MAX, SPAN_NS * limit);
+    most = weir__greater(most, (double)seek->pause_ns * SPAN_PAUSES * limit);
+    double least = weir__greater(SPAN_MIN, SPAN_ECHOES * limit * (double)patience_ns(seek));
+    seek->span = weir__within(SPANS * seek->pool, least, weir__greater(least, most)) * seek->thrift;
     double saved = SAVED + limit * (double)seek->refusal_var_ns;
-    seek->depth = within(4 * saved / seek->span, DEPTH_MIN, DEPTH_MAX); /* its area is 1/4 */
+    seek->depth = weir__within(4 * saved / seek->span, DEPTH_MIN, DEPTH_MAX); /* its area is 1/4 */
     seek->grown = grown * seek->span;
     seek->phase = WEIR__SEEK_CRUISE;
     set_cruise(seek);
@@ -189,7 +143,7 @@ static void climb(struct weir__seek *seek, int64_t at_ns)
     if (seek->pace == 0 || at_ns - seek->round.at_ns < echo_ns ||
         (double)(seek->newest.serial - seek->round.serial) < size)
         return;
-    seek->pace = within(seek->pace * 2, RATE_MIN, RATE_MAX);
+    seek->pace = weir__within(seek->pace * 2, WEIR__RATE_MIN, WEIR__RATE_MAX);
     begin_round(seek, at_ns);
     if (seek->phase == WEIR__SEEK_CLIMB && seek->pace >= seek->target) {
         seek->limit = seek->target;
@@ -203,10 +157,10 @@ static void raise_limit(struct weir__seek *seek, int64_t at_ns)
     if (seek->grown < seek->span)
         return;
     struct weir__sent settled = settled_at(seek, at_ns);
-    double sure = passed_since_ref(seek, settled.serial) - 3;
+    double sure = weir__seek_passed(seek, settled.serial) - 3;
     double sure_ns = (double)(settled.at_ns - seek->ref.at_ns);
     if (sure > 0 && sure_ns > 0 && sure > seek->limit * sure_ns)
-        seek->limit = rate_of(sure, sure_ns);
+        seek->limit = weir__rate_of(sure, sure_ns);
 }
 
 static void grow(struct weir__seek *seek, int64_t at_ns)
@@ -226,31 +180,43 @@ static void grow(struct weir__seek *seek, int64_t at_ns)
  * there. */
 static void climb_to(struct weir__seek *seek, double window, struct weir__sent probe)
 {
-    double bucket = within(1 / (double)(probe.at_ns - seek->cut_ns + 1), RATE_MIN, window);
+    double bucket =
+        weir__within(1 / (double)(probe.at_ns - seek->cut_ns + 1), WEIR__RATE_MIN, window);
     seek->target = window;
-    seek->pace = root(bucket * window * 1e18) / 1e9;
+    seek->pace = weir__root(bucket * window * 1e18) / 1e9;
     seek->phase = WEIR__SEEK_CLIMB;
     begin_round(seek, probe.at_ns);
-}
-
-/* pool: how many requests have shown it. */
-static void believe(struct weir__seek *seek, double limit, double pool)
-{
-    seek->limit = limit;
-    seek->pool = pool;
-    seek->pool_ns = pool / limit;
 }
 
 /* What a window let through from one opening to the next. */
 static void believe_window(struct weir__seek *seek, double passed, double window, bool first)
 {
     bool agree = window < seek->counted * SHUT_AGREE && window > seek->counted / SHUT_AGREE;
-    double room = within(seek->high, window, window * SHUT_RISE_MAX) - window;
-    double most = agree ? within(2 * seek->pool, POOL_OPEN, POOL_MAX / 2) : POOL_OPEN;
+    double room = weir__within(seek->high, window, window * SHUT_RISE_MAX) - window;
+    double most = agree ? weir__within(2 * seek->pool, POOL_OPEN, WEIR__POOL_MAX / 2) : POOL_OPEN;
     seek->counted = window;
     seek->limit = window + room * SHUT_RISE;
-    seek->pool = first ? 0 : within(passed, 0, most);
+    seek->pool = first ? 0 : weir__within(passed, 0, most);
     seek->pool_ns = seek->pool / window;
+}
+
+/* Half of the way to the pace at which it was refused, if only behind the plateau. */
+static double raised(const struct weir__seek *seek, double limit)
+{
+    double half = weir__root(limit * seek->high * 1e18) / 1e9;
+    return seek->whole ? weir__within(half, limit, limit * KEPT_RISE) : limit;
+}
+
+/* The limit behind a pause that may have been rounded up. */
+static void keep(struct weir__seek *seek, double passed, double counted)
+{
+    double fade = weir__within(FADE_TOKENS / passed, FADE_MIN, FADE_MAX);
+    if (seek->whole)
+        seek->floor = seek->limit;
+    else
+        seek->floor = weir__greater(seek->floor, seek->limit) * (1 - fade);
+    believe_window(seek, passed, weir__greater(counted, seek->floor), false);
+    seek->limit = raised(seek, seek->counted);
 }
 
 /* From one opening to the next a window lets through what it holds, and a bucket no more than flows
@@ -260,11 +226,14 @@ static void opened(struct weir__seek *seek, struct weir__sent probe)
     int64_t open_ns = seek->failed_ns + (probe.at_ns - seek->failed_ns) / 2;
     double total = (double)(probe.serial - 1) - (double)seek->refused;
     double passed = total - seek->open_total, passed_ns = (double)(open_ns - seek->open_ns);
-    double window = rate_of(passed, passed_ns);
+    double window = weir__rate_of(passed, passed_ns);
     bool first = seek->open_total == 0, outage = seek->agreed >= OUTAGE_AGREED;
-    bool astray = !first && !outage && window < seek->counted / ASTRAY;
+    bool rounded = seek->rounded && !first;
+    bool astray = !first && !outage && !rounded && window < seek->counted / ASTRAY;
     seek->agreed = 0;
-    if (!outage && (passed < (first || astray ? 1 : POOL_NEW) || passed_ns < 1))
+    if (first && seek->pause_ns == 0)
+        seek->closed_ns = open_ns - seek->cut_ns;
+    if (!outage && (passed < (first || astray ? 1 : WEIR__POOL_NEW) || passed_ns < 1))
         return;
     seek->open_ns = open_ns;
     seek->open_total = total;
@@ -275,8 +244,10 @@ static void opened(struct weir__seek *seek, struct weir__sent probe)
     seek->ref = (struct weir__sent){.at_ns = open_ns, .serial = probe.serial - 1};
     seek->rejected = 0;
     if (astray) {
-        believe(seek, rate_of(passed + 0.5, passed_ns), 0);
+        weir__seek_believe(seek, weir__rate_of(passed + 0.5, passed_ns), 0);
         seek->counted = seek->limit;
+    } else if (rounded) {
+        keep(seek, passed, window);
     } else {
         believe_window(seek, passed, window, first);
     }
@@ -300,7 +271,7 @@ static void probe_passed(struct weir__seek *seek, struct weir__sent probe)
         opened(seek, probe);
     seek->fails = 0;
     seek->passed = true;
-    seek->next_ns = weir__ns_add(seek->newest.at_ns, time_of(1, seek->pace));
+    seek->next_ns = weir__ns_add(seek->newest.at_ns, weir__time_of(1, seek->pace));
 }
 
 /* ---- sending ---- */
@@ -326,7 +297,7 @@ void weir__seek_set_ceiling(struct weir__seek *seek, double ceiling_per_s)
         seek->next_ns = INT64_MIN;
     }
     seek->eager = eager;
-    seek->held_ns = eager ? time_of(HELD_SLACK, ceiling_per_s / 1e9) : 0;
+    seek->held_ns = eager ? weir__time_of(WEIR__HELD_SLACK, ceiling_per_s / 1e9) : 0;
 }
 
 int64_t weir__seek_slot_ns(const struct weir__seek *seek)
@@ -343,7 +314,7 @@ int64_t weir__seek_earliest_ns(const struct weir__seek *seek)
 /* Time in which nothing was asked for says nothing about the limit. */
 static bool was_idle(struct weir__seek *seek, int64_t at_ns)
 {
-    int64_t interval_ns = seek->pace > 0 ? time_of(1, seek->pace) : 0;
+    int64_t interval_ns = seek->pace > 0 ? weir__time_of(1, seek->pace) : 0;
     int64_t last_ns = seek->newest.at_ns;
     if (interval_ns < seek->held_ns)
         interval_ns = seek->held_ns;
@@ -358,7 +329,7 @@ static bool was_idle(struct weir__seek *seek, int64_t at_ns)
 
 static int64_t interval_ns(const struct weir__seek *seek)
 {
-    int64_t interval = seek->pace > 0 ? time_of(1, seek->pace) : 0;
+    int64_t interval = seek->pace > 0 ? weir__time_of(1, seek->pace) : 0;
     if (is_waiting(seek) && seek->newest.serial >= FIRST_ROUND)
         return FIRST_ECHO_NS;
     if (seek->fails > 0 && interval < patience_ns(seek)) /* one probe at a time */
@@ -369,7 +340,7 @@ static int64_t interval_ns(const struct weir__seek *seek)
 /* The first answer is there, or too late to wait for. */
 static void begin_pace(struct weir__seek *seek, int64_t echo_ns, int64_t at_ns)
 {
-    seek->pace = rate_of(FIRST_ROUND, within((double)echo_ns, 1, FIRST_ECHO_NS));
+    seek->pace = weir__rate_of(FIRST_ROUND, weir__within((double)echo_ns, 1, FIRST_ECHO_NS));
     begin_round(seek, at_ns);
 }
 
@@ -450,68 +421,6 @@ void weir__seek_accepted(struct weir__seek *seek, struct weir__sent sent, int64_
         probe_passed(seek, sent);
 }
 
-/* ---- the limit ---- */
-
-/* By the first refusal. The start doubles, so what passed is about half of the pace. */
-static void guess(struct weir__seek *seek, double passed, double passed_ns)
-{
-    double echo_ns = (double)seek->echo_ns;
-    double limit = passed > 0 ? rate_of(passed, greater(passed_ns, echo_ns)) : 1 / echo_ns;
-    if (seek->pace > 0 && limit > seek->pace / 2)
-        limit = seek->pace / 2;
-    believe(seek, limit, 0);
-}
-
-static void join(struct weir__seek *seek, double passed, double passed_ns)
-{
-    seek->pool += passed;
-    seek->pool_ns += passed_ns;
-    if (seek->pool > POOL_MAX) {
-        seek->pool /= 2;
-        seek->pool_ns /= 2;
-    }
-    seek->limit = rate_of(seek->pool, seek->pool_ns);
-}
-
-/* Refused later than believed: the bucket may have been full in between, so that less passed than
- * might have, or the limit rose. */
-static void rise(struct weir__seek *seek, bool agree, double left)
-{
-    bool late = seek->grown > seek->span * LATE_SPANS;
-    bool spilt = seek->grown > seek->span && left > 1;
-    double near = seek->pace * NEAR_PACE;
-    if (seek->phase != WEIR__SEEK_CRUISE || !(late || spilt) || near <= seek->limit)
-        return;
-    if (agree || !late)
-        seek->limit = within(near, 0, seek->limit * (agree ? RISE_AGREED : RISE_MAX));
-    else
-        seek->limit = root(seek->limit * near * 1e18) / 1e9;
-}
-
-/* Empty at ref, empty now: what was accepted in between is what flowed in. */
-static void estimate(struct weir__seek *seek, struct weir__sent sent)
-{
-    double passed = passed_since_ref(seek, sent.serial - 1);
-    double passed_ns = greater((double)(sent.at_ns - seek->ref.at_ns), 1);
-    double left = seek->counted * passed_ns - passed;
-    double slack = 2 + root(passed) / 2 + passed * AGREE;
-    bool known = seek->limit > 0, sure = seek->pool > 0;
-    bool agree = known && sure && left <= slack && left >= -slack;
-    seek->agreed = agree ? seek->agreed + 1 : 0;
-    if (!known) {
-        guess(seek, passed, passed_ns);
-    } else if (agree) {
-        join(seek, passed, passed_ns);
-    } else {
-        double least = sure && passed < POOL_NEW ? seek->counted / FALL_MAX : RATE_MIN;
-        double limit = within((passed + 0.5) / passed_ns, least, RATE_MAX);
-        believe(seek, limit, within(passed, 0, POOL_NEW));
-    }
-    seek->limit = within(seek->limit, RATE_MIN, RATE_MAX);
-    seek->counted = seek->limit;
-    rise(seek, agree, left);
-}
-
 /* ---- refusals ---- */
 
 static void note_cost(struct weir__seek *seek)
@@ -520,17 +429,19 @@ static void note_cost(struct weir__seek *seek)
     double size = (double)(seek->newest.serial - seek->cycle_serial);
     seek->cycle_refused = seek->refused;
     seek->cycle_serial = seek->newest.serial;
-    if (cost > COST_MUCH * size && seek->pool > POOL_NEW)
-        seek->thrift = within(seek->thrift * THRIFT_STEP, 1, THRIFT_MAX);
-    else if (cost < COST_LITTLE * size || seek->pool <= POOL_NEW)
-        seek->thrift = within(seek->thrift / THRIFT_STEP, 1, THRIFT_MAX);
+    bool much = cost > COST_MUCH * size || seek->lost > LOST_MUCH * size;
+    bool little = cost < COST_LITTLE * size && seek->lost < LOST_LITTLE * size;
+    seek->lost = 0;
+    if (much && seek->pool > WEIR__POOL_NEW)
+        seek->thrift = weir__within(seek->thrift * THRIFT_STEP, 1, THRIFT_MAX);
+    else if (little || seek->pool <= WEIR__POOL_NEW)
+        seek->thrift = weir__within(seek->thrift / THRIFT_STEP, 1, THRIFT_MAX);
 }
 
 static void cut(struct weir__seek *seek, struct weir__sent sent)
 {
     bool window = seek->shut;
-    if (!window)
-        estimate(seek, sent);
+    bool counted = window || weir__seek_count(seek, sent);
     note_cost(seek);
     seek->fails = seek->epoch_fails = 0;
     seek->shut = false;
@@ -538,8 +449,13 @@ static void cut(struct weir__seek *seek, struct weir__sent sent)
     if (window && seek->limit * (double)patience_ns(seek) > PROBE_AT_ONCE)
         seek->fails = 1;
     seek->high = seek->pace;
-    seek->ref = sent;
-    seek->rejected = 0;
+    seek->whole = seek->grown >= seek->span;
+    if (counted) {
+        seek->ref = sent;
+        seek->rejected = 0;
+    } else {
+        seek->rejected++;
+    }
     begin_cruise(seek, 0);
 }
 
@@ -557,7 +473,7 @@ static int64_t own_pause_ns(const struct weir__seek *seek, struct weir__rand *ra
     double tokens = (double)(PAUSE_LEAST + weir__rand_upto(rand, PAUSE_JITTER)) / 1000;
     for (unsigned i = 0; i < seek->fails && i < DOUBLINGS_MAX; i++)
         tokens *= 2;
-    int64_t pause_ns = time_of(tokens, seek->limit);
+    int64_t pause_ns = weir__time_of(tokens, seek->limit);
     return pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS;
 }
 
@@ -578,8 +494,11 @@ static void news(struct weir__seek *seek, struct weir__sent sent, int64_t now_ns
 /* A long pause is a window's, or as good as one. */
 static void asked_to_wait(struct weir__seek *seek, int64_t wait_ns, int64_t now_ns)
 {
-    if ((double)wait_ns * seek->limit <= SHUT_WAIT_TOKENS)
+    double tokens = (double)wait_ns * seek->limit;
+    if (tokens <= SHUT_WAIT_TOKENS)
         return;
+    seek->rounded = wait_ns <= ROUNDED_NS && tokens > ROUNDED_TOKENS;
+    seek->lost = seek->rounded ? tokens : 0;
     seek->fails = seek->epoch_fails = SHUT_PROBES;
     seek->failed_ns = weir__ns_add(now_ns, wait_ns);
 }

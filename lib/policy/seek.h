@@ -55,6 +55,9 @@ struct weir__seek {
     double pool, pool_ns;  /* accepted between empty and empty, over the epochs that agree */
     int64_t open_ns;       /* when it last opened after it was shut */
     double open_total;     /* accepted until then; 0: never was shut */
+    int64_t closed_ns;     /* how long it was shut the first time; 0: never was */
+    int tight;             /* > 0: it saves nothing while the pace is low, as a bucket would */
+    double tried;          /* the count over which the limit was raised on trial; 0: it was not */
     unsigned agreed;       /* counts in a row that agreed since then: it is a bucket */
 
     /* From one cut to the next. */
@@ -64,6 +67,10 @@ struct weir__seek {
     double thrift;                        /* lengthens the way while too many are refused */
     uint64_t cycle_refused, cycle_serial; /* at the cut */
     int64_t pause_ns;                     /* the longest pause a server asked for */
+    bool rounded; /* the last one was a second, and may have been rounded up from nearly nothing */
+    bool whole;   /* the last way to the plateau was gone to its end, and */
+    double floor; /* the limit at which it was */
+    double lost;  /* tokens that flowed during the last such pause */
 };
 
 /* ceiling_per_s: another limit holds the rate back to this, so nothing is held back here before a

@@ -49,6 +49,8 @@ static void the_right_rate_is_left_alone(void **state)
         {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_RIGHT, 0.995, 0},
         {"window 600/min, 1 s", FLOW_WEIR_RIGHT, 0.995, 0},
         {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_RIGHT, 0.995, 0},
+        {"log 20/min, 1 s", FLOW_WEIR_RIGHT, 0.995, 0}, /* a strict limit */
+        {"log 600/min, 1 s", FLOW_WEIR_RIGHT, 0.995, 0},
         {"bucket 10/s, burst 60, 1 s, OpenAI", FLOW_WEIR_RIGHT, 0.995, 0},
     };
     (void)state;
@@ -79,11 +81,14 @@ static void a_silent_limit_is_found(void **state)
         {"bucket 10/s, burst 10, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
         {"bucket 100/s, burst 100, 8 s", FLOW_WEIR_LEARNS, 0.95, 10},
         {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_LEARNS, 0.95, 10},
-        {"window 20/min, 1 s", FLOW_WEIR_LEARNS, 0.93, 10},
+        {"window 20/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"window 10/s, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"log 20/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
         {"window 600/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
         {"log 600/min, 1 s", FLOW_WEIR_LEARNS, 0.95, 10},
         {"bucket 10/s, burst 10, 1 s, Retry-After", FLOW_WEIR_LEARNS, 0.95, 10},
         {"window 600/min, 1 s, Retry-After", FLOW_WEIR_LEARNS, 0.95, 10},
+        {"bucket 1000/s, burst 50, 20 ms, Retry-After", FLOW_WEIR_LEARNS, 0.95, 10},
     };
     (void)state;
     CHECK(bounds);
