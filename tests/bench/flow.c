@@ -45,7 +45,8 @@ static int print_seeds(const struct flow_case *flow, enum flow_way way, int seed
 
 int main(int argc, char **argv)
 {
-    int seeds = argc > 2 ? atoi(argv[2]) : 0, count = seeds > 0 ? FLOW_GATE : FLOW_WAYS;
+    int seeds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
+    int count = seeds > 0 ? FLOW_GATE : FLOW_WAYS;
     printf("%-44s", seeds > 0 ? "used, refused per 1,000: mean, worst" : "used, refused per 1,000");
     for (int way = 0; way < count; way++)
         printf(" %*s", seeds > 0 ? 27 : 14, ways[way]);
