@@ -21,10 +21,13 @@
 #define SPAN_PAUSES 40.0
 #define SPAN_ECHOES 4.0
 
-/* A cut saves as many tokens in the server's bucket as this, and the jitter, may cost. */
-#define SAVED     1.5
-#define DEPTH_MIN 0.001
-#define DEPTH_MAX 0.3
+/* A cut saves as many tokens in the server's bucket as this, and the jitter, may cost: while the
+ * limit is new, while it may be that nothing is saved, and when it is known to be a bucket. */
+#define SAVED_NEW    1.0
+#define SAVED_TRIAL  0.4
+#define SAVED_BUCKET 1.5
+#define DEPTH_MIN    0.001
+#define DEPTH_MAX    0.3
 
 /* Refusals per request, over which the way gets longer, and under which shorter again. */
 #define COST_MUCH   0.007
@@ -115,6 +118,13 @@ static void set_cruise(struct weir__seek *seek)
     seek->pace = weir__within(pace, WEIR__RATE_MIN, WEIR__RATE_MAX);
 }
 
+static double saved_by_cut(const struct weir__seek *seek)
+{
+    if (seek->pool < WEIR__POOL_TRIAL)
+        return SAVED_NEW;
+    return seek->tight > -WEIR__TIGHT_TRIALS ? SAVED_TRIAL : SAVED_BUCKET;
+}
+
 /* The surer the limit, the smaller the cuts and the longer the way back. */
 static void begin_cruise(struct weir__seek *seek, double grown)
 {
@@ -123,7 +133,7 @@ static void begin_cruise(struct weir__seek *seek, double grown)
     most = weir__greater(most, (double)seek->pause_ns * SPAN_PAUSES * limit);
     double least = weir__greater(SPAN_MIN, SPAN_ECHOES * limit * (double)patience_ns(seek));
     seek->span = weir__within(SPANS * seek->pool, least, weir__greater(least, most)) * seek->thrift;
-    double saved = SAVED + limit * (double)seek->refusal_var_ns;
+    double saved = saved_by_cut(seek) + limit * (double)seek->refusal_var_ns;
     seek->depth = weir__within(4 * saved / seek->span, DEPTH_MIN, DEPTH_MAX); /* its area is 1/4 */
     seek->grown = grown * seek->span;
     seek->phase = WEIR__SEEK_CRUISE;

@@ -9,14 +9,11 @@
 #define RISE_AGREED 1.1
 #define RISE_MAX    1.25
 
-/* A limit that saves nothing is just under the pace at which it refuses. It is tried until so many
- * trials in a row say that it is a bucket; a trial says that it is none when so many more have
- * passed as the count allows. */
-#define TIGHT_PACE   0.99
-#define TIGHT_OVER   3.0
-#define TIGHT_TRIALS 5
-#define TIGHT_MAX    6
-#define TIGHT_POOL   100.0 /* requests that the limit must have been counted by before the first */
+/* A limit that saves nothing is just under the pace at which it refuses. A trial says that it is so
+ * when this many more have passed than the count allows. */
+#define TIGHT_PACE 0.99
+#define TIGHT_OVER 3.0
+#define TIGHT_MAX  6
 
 /* By the first refusal. The start doubles, so what passed is about half of the pace. */
 static void guess(struct weir__seek *seek, double passed, double passed_ns)
@@ -64,7 +61,7 @@ static double real_pace(const struct weir__seek *seek)
 static void rise(struct weir__seek *seek, bool agree, double left)
 {
     bool late = seek->grown > seek->span * LATE_SPANS;
-    bool tight = agree && seek->pool >= TIGHT_POOL && seek->tight > -TIGHT_TRIALS;
+    bool tight = agree && seek->pool >= WEIR__POOL_TRIAL && seek->tight > -WEIR__TIGHT_TRIALS;
     bool spilt = seek->grown > seek->span && left > 1;
     double near = real_pace(seek) * (tight ? TIGHT_PACE : NEAR_PACE);
     if (seek->phase != WEIR__SEEK_CRUISE || !(late || spilt || tight) || near <= seek->limit)

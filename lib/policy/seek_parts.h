@@ -10,9 +10,14 @@
 #define WEIR__RATE_MIN 1e-18
 #define WEIR__RATE_MAX 1.0
 
-/* What is known of the limit counts for so many requests at most; for so many when it is new. */
-#define WEIR__POOL_MAX 2000.0
-#define WEIR__POOL_NEW 20.0
+/* What is known of the limit counts for so many requests at most; for so many when it is new; and
+ * from so many on trials are worth their refusals. */
+#define WEIR__POOL_MAX   2000.0
+#define WEIR__POOL_NEW   20.0
+#define WEIR__POOL_TRIAL 80.0
+
+/* So many trials more that speak for a bucket than against: it is one. */
+#define WEIR__TIGHT_TRIALS 5
 
 /* Requests that are no further apart than this times what another limit demands were asked for. */
 #define WEIR__HELD_SLACK 1.5
