@@ -66,7 +66,7 @@ void jobs_free(struct run *run)
 
 static bool could_not_connect(int rc)
 {
-    return rc == WEIR_ECONNECT || rc == WEIR_ERESOLVE || rc == WEIR_ETLS;
+    return rc == WEIR_ECONNECT || rc == WEIR_ERESOLVE || rc == WEIR_ETLS || rc == WEIR_ECERT;
 }
 
 static bool seems_unreachable(const struct job *job, int rc)

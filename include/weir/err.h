@@ -25,7 +25,7 @@
     X(15, EHEADER, "malformed header (control character, no colon), or one that only weir sets")   \
     X(16, ERESOLVE, "host name could not be resolved")                                             \
     X(17, ECONNECT, "connection could not be made")                                                \
-    X(18, ETLS, "TLS handshake or certificate failure")                                            \
+    X(18, ETLS, "TLS handshake failed")                                                            \
     X(19, ERESET, "connection lost before the answer was complete")                                \
     X(20, EPROTO, "the server's answer is not valid HTTP")                                         \
     X(21, EBODYSIZE, "the answer's body is over the maximum")                                      \
@@ -41,7 +41,8 @@
     X(31, EMISMATCH, "the file for shared limits holds other limits")                              \
     X(32, EIDLE, "the stream was silent for longer than its limit")                                \
     X(33, EEVENTSIZE, "a server-sent event is over the maximum")                                   \
-    X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")
+    X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")              \
+    X(35, ECERT, "certificate not accepted, or one of your own that cannot be used")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

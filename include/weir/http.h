@@ -33,7 +33,17 @@ struct weir_request {
     int reserved2; /* leave 0 */
     const char *limit_key; /* whose limiter of the client's .limiters it takes; NULL: its server's,
                               as <weir/limiters.h> says. For clients with .limiters only. */
+    const char *idempotency_key; /* sent as "Idempotency-Key", the same with every attempt, so that
+                                    a server that knows the header acts once however often it gets
+                                    the request (draft-ietf-httpapi-idempotency-key-header, Stripe's
+                                    and other APIs). It may be sent again, then, as with .replay.
+                                    WEIR_IDEMPOTENCY_KEY_NEW: weir makes one up (a random UUID).
+                                    NULL: none. Else 1 to 255 visible ASCII characters, and not in
+                                    .headers as well. */
 };
+/* An idempotency key that is to be made up, anew for each request. */
+#define WEIR_IDEMPOTENCY_KEY_NEW ""
+
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
 
 #ifdef __cplusplus
@@ -59,6 +69,9 @@ WEIR_API const char *weir_response_header(const weir_response *response, const c
 
 /* The server's own id of the request (x-request-id, request-id, ...), or NULL. As above. */
 WEIR_API const char *weir_response_request_id(const weir_response *response, size_t *len);
+
+/* The idempotency key that it was sent with, or NULL: to ask, or to send it once more, later. */
+WEIR_API const char *weir_response_idempotency_key(const weir_response *response);
 
 /* Attempts made, 0 when the request was never admitted. */
 WEIR_API unsigned weir_response_attempts(const weir_response *response);

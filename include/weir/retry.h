@@ -110,9 +110,9 @@ struct weir_retry_budget_stats {
  *   the server says to try again, or not to      as it says
  *   408, 409, 425, 503                           again: the server has not acted on it
  *   other 5xx, lost or cut off after sending,    again if the request may be sent twice (GET, PUT,
- *   no answer in time                            DELETE, ... or .replay)
- *   never sent (refused, not resolved)           again
- *   other 4xx, TLS, body or headers over the maximum, answers that are not HTTP   never
+ *   no answer in time, an answer that is no HTTP  DELETE, ..., .replay, .idempotency_key)
+ *   never sent (refused, not resolved, no TLS)   again
+ *   other 4xx, certificates, body or headers over the maximum   never
  * For functions: any error but WEIR_ECANCELED.
  * Whatever rule there is, WEIR_EAGAIN (from a function, or a transport of yours) means: again.
  *

@@ -36,8 +36,9 @@ struct weir__prepared {
     const char **headers; /* NULL: the client's own list serves */
 };
 
-/* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENOMEM. Borrows from client and request. */
-int weir__prepare(weir_client *client, const struct weir_request *request,
+/* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENOMEM. Borrows from client and request, and
+ * *key_line, which it makes for a request with an idempotency key: it is the caller's to free. */
+int weir__prepare(weir_client *client, const struct weir_request *request, char **key_line,
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);
 

@@ -223,7 +223,7 @@ static int run_request(struct weir__call *call, const struct weir_request *given
     struct weir_request request;
     int rc = weir__opts_copy(&request, sizeof request, given);
     if (rc == 0)
-        rc = weir__prepare(call->client, &request, &call->prepared);
+        rc = weir__prepare(call->client, &request, &call->response->key_line, &call->prepared);
     if (rc == 0)
         rc = find_limiter(call, &request);
     if (rc < 0) {

@@ -1,9 +1,13 @@
 /* From what the caller asks for to what goes over the wire. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/rand.h"
 #include "client/client.h"
 #include "http/header.h"
+#include "http/response.h"
 
 static bool idempotent(const char *method) /* RFC 9110, section 9.2.2 */
 {
@@ -15,44 +19,97 @@ static bool idempotent(const char *method) /* RFC 9110, section 9.2.2 */
     return false;
 }
 
-/* The client's headers but for those that the request gives itself, then the request's. */
-static const char **merge(char *const *base, const char *const *own)
+/* The client's headers but for those that the request gives itself, then the request's, and the
+ * line with its key, if it has one. */
+static const char **merge(char *const *base, const char *const *own, const char *key_line)
 {
     const char *const *client = (const char *const *)base;
-    size_t n = weir__headers_count(client) + weir__headers_count(own);
+    size_t n = weir__headers_count(client) + weir__headers_count(own) + (key_line != NULL);
     const char **list = weir__alloc((n + 1) * sizeof *list);
     if (list == NULL)
         return NULL;
     n = 0;
     for (; *client != NULL; client++) {
-        if (!weir__headers_have(own, *client))
+        bool given = weir__headers_have(own, *client) ||
+                     (key_line != NULL && weir__header_same_name(key_line, *client));
+        if (!given)
             list[n++] = *client;
     }
     for (; own != NULL && *own != NULL; own++)
         list[n++] = *own;
+    if (key_line != NULL)
+        list[n++] = key_line;
     list[n] = NULL;
     return list;
 }
 
 /* The client's own headers may hold a key: they go to the base URL's origin and nowhere else. */
 static int set_headers(const weir_client *client, const struct weir_request *request, bool own,
-                       struct weir__prepared *prepared)
+                       const char *key_line, struct weir__prepared *prepared)
 {
     static char *const none[] = {NULL};
     char *const *base = own ? client->headers : none;
     int rc = weir__headers_check(request->headers);
+    if (rc == 0 && key_line != NULL && weir__headers_have(request->headers, key_line))
+        rc = WEIR_EHEADER;
     if (rc < 0)
         return rc;
-    if (request->headers == NULL) {
+    if (request->headers == NULL && key_line == NULL) {
         prepared->exchange.headers = (const char *const *)base;
         return 0;
     }
-    prepared->headers = merge(base, request->headers);
+    prepared->headers = merge(base, request->headers, key_line);
     prepared->exchange.headers = prepared->headers;
     return prepared->headers != NULL ? 0 : WEIR_ENOMEM;
 }
 
-int weir__prepare(weir_client *client, const struct weir_request *request,
+/* ---- the idempotency key ---- */
+
+enum { KEY_MAX = 255, UUID_LEN = 36 };
+
+/* Version 4 (RFC 9562, section 5.4): random but for six bits. From the system, since the numbers of
+ * the runtime may be seeded alike in many processes. */
+static void make_uuid(char text[UUID_LEN + 1])
+{
+    uint64_t high = weir__rand_system_seed(), low = weir__rand_system_seed();
+    high = (high & ~UINT64_C(0xf000)) | 0x4000;
+    low = (low & ~(UINT64_C(3) << 62)) | (UINT64_C(2) << 62);
+    snprintf(text, UUID_LEN + 1,
+             "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64, high >> 32,
+             (high >> 16) & 0xffff, high & 0xffff, low >> 48, low & UINT64_C(0xffffffffffff));
+}
+
+static bool key_ok(const char *key)
+{
+    size_t len = strnlen(key, KEY_MAX + 1);
+    for (size_t i = 0; i < len; i++) {
+        if (key[i] <= 0x20 || key[i] >= 0x7f)
+            return false;
+    }
+    return len <= KEY_MAX;
+}
+
+/* The header with it. NULL with 0: the request has none. */
+static int make_key_line(const char *key, char **line)
+{
+    char uuid[UUID_LEN + 1];
+    if (key == NULL)
+        return 0;
+    if (!key_ok(key))
+        return WEIR_EHEADER;
+    if (key[0] == '\0') {
+        make_uuid(uuid);
+        key = uuid;
+    }
+    size_t size = sizeof WEIR__KEY_HEADER + strlen(key);
+    *line = weir__alloc(size);
+    if (*line == NULL)
+        return WEIR_ENOMEM;
+    snprintf(*line, size, "%s%s", WEIR__KEY_HEADER, key);
+    return 0;
+}
+
+int weir__prepare(weir_client *client, const struct weir_request *request, char **key_line,
                   struct weir__prepared *prepared)
 {
     struct weir_exchange *exchange = &prepared->exchange;
@@ -72,11 +129,14 @@ int weir__prepare(weir_client *client, const struct weir_request *request,
         return WEIR_EINVAL;
     if (request->body != NULL && strcmp(exchange->method, "HEAD") == 0)
         return WEIR_EINVAL; /* it means nothing, and libcurl would wait for the answer's body */
-    exchange->replay = request->replay != 0 || idempotent(exchange->method);
+    exchange->replay =
+        request->replay != 0 || request->idempotency_key != NULL || idempotent(exchange->method);
     exchange->timeout_ms = client->attempt_timeout_ms;
     int rc = weir__url_resolve(&client->base, request->url, &prepared->url, &own);
     exchange->url = prepared->url;
-    return rc < 0 ? rc : set_headers(client, request, own, prepared);
+    if (rc == 0)
+        rc = make_key_line(request->idempotency_key, key_line);
+    return rc < 0 ? rc : set_headers(client, request, own, *key_line, prepared);
 }
 
 void weir__prepared_free(struct weir__prepared *prepared)

@@ -55,14 +55,16 @@ static bool prepare_second(void *arg)
     return pair->calls[1] != NULL;
 }
 
+/* What is the call's, not the attempt's, stays where it is. */
 static void swap_answers(weir_response *a, weir_response *b)
 {
-    weir_response then = *a;
-    struct weir__history history = a->history;
-    *a = *b;
+    weir_response then = *a, other = *b;
+    *a = other;
+    a->history = then.history;
+    a->key_line = then.key_line;
     *b = then;
-    b->history = a->history;
-    a->history = history;
+    b->history = other.history;
+    b->key_line = other.key_line;
 }
 
 /* The best one becomes the call's own. */

@@ -25,7 +25,7 @@ static size_t size_of(const struct weir_request *request, size_t body_len)
     for (size_t i = 0; i < n; i++)
         size += text_size(request->headers[i]);
     return size + text_size(request->method) + text_size(request->url) +
-           text_size(request->limit_key) + body_len + 1;
+           text_size(request->limit_key) + text_size(request->idempotency_key) + body_len + 1;
 }
 
 static char *put(char **at, const void *data, size_t len)
@@ -66,6 +66,7 @@ static struct started *copy(weir_client *client, const struct weir_request *give
     started->request.method = put_text(&at, request->method);
     started->request.url = put_text(&at, request->url);
     started->request.limit_key = put_text(&at, request->limit_key);
+    started->request.idempotency_key = put_text(&at, request->idempotency_key);
     started->request.body = put(&at, request->body, body_len);
     started->request.body_len = body_len;
     return started;

@@ -76,7 +76,7 @@ static void share_fate(struct driver *driver, struct transfer *probe, int rc)
     struct weir__host *host = probe->host;
     struct weir__list *node;
     probe->probing = false;
-    bool theirs = rc == WEIR_ERESOLVE || rc == WEIR_ECONNECT || rc == WEIR_ETLS;
+    bool theirs = rc == WEIR_ERESOLVE || rc == WEIR_ECONNECT || rc == WEIR_ETLS || rc == WEIR_ECERT;
     while (theirs && (node = weir__list_pop(&host->waiting)) != NULL) {
         struct transfer *transfer = WEIR__CONTAINER(node, struct transfer, node);
         weir_response_set_failure(transfer->response, WEIR_SENT_NEVER,

@@ -16,6 +16,7 @@ weir_response *weir__response_new(size_t max_body)
     weir__buf_init(&response->body, max_body);
     response->attempts = 0;
     response->history = (struct weir__history){.earlier = NULL};
+    response->key_line = NULL;
     weir__response_reset(response);
     return response;
 }
@@ -39,6 +40,7 @@ void weir_response_free(weir_response *response)
     weir__buf_free(&response->head);
     weir__buf_free(&response->body);
     weir__history_free(&response->history);
+    weir__free(response->key_line);
     weir__free(response);
 }
 
@@ -229,6 +231,12 @@ const char *weir__response_joined(const weir_response *response, const char *nam
 const char *weir_response_header(const weir_response *response, const char *name, size_t *len)
 {
     return weir__response_first_header(response, &name, 1, len);
+}
+
+const char *weir_response_idempotency_key(const weir_response *response)
+{
+    const char *line = response->key_line;
+    return line != NULL ? line + sizeof WEIR__KEY_HEADER - 1 : NULL;
 }
 
 unsigned weir_response_attempts(const weir_response *response)

@@ -11,6 +11,8 @@
 
 #define WEIR__HEAD_MAX ((size_t)256 << 10)
 
+#define WEIR__KEY_HEADER "Idempotency-Key: " /* how key_line begins */
+
 struct weir_response {
     int status;
     enum weir_outcome outcome;
@@ -21,6 +23,7 @@ struct weir_response {
     struct weir__buf head; /* "Name: value" lines, each with its CRLF */
     struct weir__buf body;
     struct weir__history history;
+    char *key_line; /* the header with the idempotency key, NULL: none; not the attempt's */
     char error_text[256];
 };
 

@@ -94,6 +94,7 @@ static bool failure_may_pass(const struct weir_attempt *attempt)
     case WEIR_ERESOLVE:
     case WEIR_ECONNECT:
         return true; /* nothing can have been sent */
+    case WEIR_ETLS:  /* cut short, as a busy server does; but ECERT stays as it is */
     case WEIR_ERESET:
     case WEIR_EATTEMPTTIME:
     case WEIR_ETRANSFER:

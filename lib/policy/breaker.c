@@ -56,6 +56,7 @@ static enum weir__health of_failure(int rc)
     case WEIR_ERESOLVE:
     case WEIR_ECONNECT:
     case WEIR_ETLS:
+    case WEIR_ECERT:
     case WEIR_ERESET:
     case WEIR_EPROTO:
     case WEIR_EATTEMPTTIME:

@@ -63,7 +63,7 @@ static int what_would_not_help_is_not_tried(void *arg)
         {.status = 413},
         {.status = 422},
         {.status = 302},
-        {.rc = WEIR_ETLS},
+        {.rc = WEIR_ECERT},
         {.rc = WEIR_EBODYSIZE, .sent = WEIR_SENT_MAYBE},
         {.rc = WEIR_EHEADERSIZE, .sent = WEIR_SENT_MAYBE},
         {.rc = WEIR_EURL},

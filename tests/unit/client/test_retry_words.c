@@ -396,7 +396,8 @@ static int why_it_ended(void *arg)
         {{.status = 503}, WEIR_WHY_ATTEMPTS, WEIR_WHY_ATTEMPTS},
         {{.status = 429, .retry_after = "601"}, WEIR_WHY_SERVER_WAIT, WEIR_WHY_SERVER_WAIT},
         {{.status = 500, .retry_after = "50"}, WEIR_WHY_DEADLINE, WEIR_WHY_NOT_SAFE},
-        {{.rc = WEIR_ETLS}, WEIR_WHY_NOT_HELPFUL, WEIR_WHY_NOT_HELPFUL},
+        {{.rc = WEIR_ETLS}, WEIR_WHY_ATTEMPTS, WEIR_WHY_ATTEMPTS},
+        {{.rc = WEIR_ECERT}, WEIR_WHY_NOT_HELPFUL, WEIR_WHY_NOT_HELPFUL},
         {{.rc = WEIR_ERESET, .sent = WEIR_SENT_MAYBE}, WEIR_WHY_ATTEMPTS, WEIR_WHY_NOT_SAFE},
         {{.latency_ms = 50000}, WEIR_WHY_CANCELED, WEIR_WHY_CANCELED},
     };

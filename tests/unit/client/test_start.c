@@ -36,7 +36,7 @@ static int as_they_complete(void *arg)
 {
     struct model_server server =
         SERVER({.status = 201, .latency_ms = 30}, {.status = 202, .latency_ms = 10},
-               {.rc = WEIR_ETLS, .latency_ms = 20});
+               {.rc = WEIR_ECERT, .latency_ms = 20});
     weir_client *client = CLIENT(&server, .timeout_ms = 1000);
     weir_group *group = rig_group();
     weir_response *responses[3];
@@ -48,13 +48,13 @@ static int as_they_complete(void *arg)
         weir_request_start(group, client, POST, &responses[i]);
     while ((task = weir_as_completed(group)) != NULL && check(n < 3)) {
         check(weir_task_arg(task) == &responses[order[n]]);
-        check_int(weir_task_status(task), order[n] == 2 ? WEIR_ETLS : 0);
+        check_int(weir_task_status(task), order[n] == 2 ? WEIR_ECERT : 0);
         n++;
     }
     check_int((int64_t)n, 3);
     check_int(weir_response_status(responses[0]), 201);
     check_int(weir_response_status(responses[1]), 202);
-    check_int(weir_response_error(responses[2]), WEIR_ETLS);
+    check_int(weir_response_error(responses[2]), WEIR_ECERT);
     for (size_t i = 0; i < 3; i++)
         weir_response_free(responses[i]);
     weir_group_free(group);
