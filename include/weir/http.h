@@ -46,6 +46,20 @@ struct weir_request {
 
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
 
+/* Where the time of an attempt went, in ns, from when it was handed to libcurl; -1: it did not come
+ * so far, or that is not known (a transport of your own). */
+struct weir_phases {
+    size_t size;        /* sizeof(struct weir_phases): set it before the call */
+    int64_t lookup_ns;  /* the host's name; 0, as the next two, over a connection that stood */
+    int64_t connect_ns; /* TCP */
+    int64_t tls_ns;     /* the handshake; 0 without TLS */
+    int64_t
+        first_byte_ns; /* from then to the answer's first byte: sending, and the server's work */
+    int64_t body_ns;   /* from there to the answer's end; of a stream -1 */
+    int reused;        /* 1: it went over a connection that stood already */
+    int reserved;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -81,6 +95,10 @@ WEIR_API unsigned weir_response_attempts(const weir_response *response);
  * that there was not, or that is forgotten. */
 WEIR_API int weir_response_history(const weir_response *response, unsigned number,
                                    struct weir_attempt_record *record);
+
+/* Fills *phases, whose size must be set, with those of the last attempt (of each one, in the hook
+ * of <weir/log.h> that is told of it): 0, else WEIR_EINVAL. */
+WEIR_API int weir_response_phases(const weir_response *response, struct weir_phases *phases);
 
 /* The wait that the server asked for with its last answer, in ms; -1: none. */
 WEIR_API int64_t weir_response_server_wait_ms(const weir_response *response);

@@ -166,6 +166,27 @@ static void count_attempt(struct weir__observer *observer, const struct weir_exc
     weir__histogram_add(&observer->latency, took_ns);
 }
 
+static void add_phase(struct line *line, const char *name, int64_t time_ns)
+{
+    if (time_ns >= 0)
+        add(line, ", %s %.1f", name, (double)time_ns / (double)WEIR__NS_PER_MS);
+}
+
+/* ", took 41 ms, name 0.4, connect 0.1, TLS 1.2, first byte 38.0, body 0.2". */
+static void add_times(struct line *line, const struct weir_phases *phases, int64_t took_ns)
+{
+    add(line, ", took %lld ms", ms_of(took_ns));
+    if (phases->reused != 0)
+        add(line, ", connection reused");
+    if (phases->reused == 0) {
+        add_phase(line, "name", phases->lookup_ns);
+        add_phase(line, "connect", phases->connect_ns);
+        add_phase(line, "TLS", phases->tls_ns);
+    }
+    add_phase(line, "first byte", phases->first_byte_ns);
+    add_phase(line, "body", phases->body_ns);
+}
+
 static __attribute__((noinline)) void say_attempt(const struct weir__observer *observer,
                                                   const struct weir_exchange *exchange,
                                                   const struct weir_attempt *at, int64_t took_ns)
@@ -174,7 +195,7 @@ static __attribute__((noinline)) void say_attempt(const struct weir__observer *o
     begin(&line, exchange);
     add(&line, " attempt %u: ", at->number);
     add_result(&line, at);
-    add(&line, ", took %lld ms", ms_of(took_ns));
+    add_times(&line, &at->response->phases, took_ns);
     say(observer, WEIR_LOG_DEBUG, &line);
     if (wants(observer, WEIR_LOG_TRACE))
         say_answer_headers(observer, at->response);

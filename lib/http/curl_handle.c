@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/ca.h"
 #include "http/curl_code.h"
+#include "http/curl_phases.h"
 #include "http/header.h"
 #include "http/host.h"
 
@@ -30,6 +31,7 @@ static bool hand_on(struct weir__curl_handle *handle)
     handle->response->status = (int)status;
     handle->response->sent = WEIR_SENT_ANSWERED;
     handle->handed_on = true;
+    weir__curl_phases(handle->easy, true, false, &handle->response->phases);
     return true;
 }
 
@@ -372,6 +374,7 @@ int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
     weir_response *response = handle->response;
     long status = 0;
     code = checked(handle, code, &status);
+    weir__curl_phases(handle->easy, handle->sendings > 0, code == CURLE_OK, &response->phases);
     if (code == CURLE_OK) {
         response->status = (int)status;
         response->sent = WEIR_SENT_ANSWERED;

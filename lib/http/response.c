@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/opts.h"
 #include "http/header.h"
 #include "http/redact.h"
 
@@ -28,6 +29,12 @@ void weir__response_reset(weir_response *response)
     response->sent = WEIR_SENT_NEVER;
     response->error = 0;
     response->server_wait_ms = -1;
+    response->phases = (struct weir_phases){.size = sizeof response->phases,
+                                            .lookup_ns = -1,
+                                            .connect_ns = -1,
+                                            .tls_ns = -1,
+                                            .first_byte_ns = -1,
+                                            .body_ns = -1};
     response->error_text[0] = '\0';
     weir__buf_reset(&response->head);
     weir__buf_reset(&response->body);
@@ -242,6 +249,11 @@ const char *weir_response_idempotency_key(const weir_response *response)
 unsigned weir_response_attempts(const weir_response *response)
 {
     return response->attempts;
+}
+
+int weir_response_phases(const weir_response *response, struct weir_phases *phases)
+{
+    return weir__opts_fill(phases, sizeof response->phases, &response->phases);
 }
 
 int64_t weir_response_server_wait_ms(const weir_response *response)

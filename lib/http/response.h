@@ -20,6 +20,7 @@ struct weir_response {
     int error; /* WEIR_E code of the last attempt */
     unsigned attempts;
     int64_t server_wait_ms;
+    struct weir_phases phases;
     struct weir__buf head; /* "Name: value" lines, each with its CRLF */
     struct weir__buf body;
     struct weir__history history;
