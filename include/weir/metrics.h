@@ -15,6 +15,17 @@ struct weir_outcome_counts {
     uint64_t canceled; /* by the caller or a deadline, or because the other sending won */
 };
 
+/* What attempts waited for before they began, all added up: their turn, by what held the first of
+ * the queue back, and backoff. */
+struct weir_wait_times {
+    uint64_t requests_ns; /* a limit on requests that you have set */
+    uint64_t learned_ns;  /* one that was learned */
+    uint64_t tokens_ns;
+    uint64_t concurrency_ns;
+    uint64_t gate_ns; /* the server's pause */
+    uint64_t backoff_ns;
+};
+
 /* Since the client was made. */
 struct weir_client_stats {
     size_t size;       /* sizeof(struct weir_client_stats): set it before */
@@ -31,6 +42,7 @@ struct weir_client_stats {
     uint64_t latency_count;  /* attempts that ended otherwise than by a cancel ... */
     uint64_t latency_sum_ns; /* ... and the time that they took together, streams to their head,
                                 with which their attempt ends */
+    struct weir_wait_times waits;
 };
 
 #ifdef __cplusplus

@@ -156,6 +156,14 @@ enum { FIRST_BIT = 20, LAST_BIT = 40 };
 
 #define SECONDS "%" PRIu64 ".%09" PRIu64
 
+static void add_seconds(const struct source *source, const char *series, const char *cause,
+                        uint64_t time_ns)
+{
+    const uint64_t ns_per_s = WEIR__NS_PER_S;
+    add_series(source, series, cause != NULL ? "cause" : NULL, cause);
+    add(source->sink, " " SECONDS "\n", time_ns / ns_per_s, time_ns % ns_per_s);
+}
+
 static void durations(const struct source *source, const char *series)
 {
     const struct weir__histogram *latency = &source->client->observer.latency;
@@ -169,10 +177,30 @@ static void durations(const struct source *source, const char *series)
     }
     add_count(source, name, "le", "+Inf", latency->count);
     snprintf(name, sizeof name, "%s_sum", series);
-    add_series(source, name, NULL, NULL);
-    add(source->sink, " " SECONDS "\n", latency->sum_ns / ns_per_s, latency->sum_ns % ns_per_s);
+    add_seconds(source, name, NULL, latency->sum_ns);
     snprintf(name, sizeof name, "%s_count", series);
     add_count(source, name, NULL, NULL, latency->count);
+}
+
+static void waits(const struct source *source, const char *series)
+{
+    const struct weir_wait_times *waits = &source->client->observer.counts.waits;
+    add_seconds(source, series, "requests", waits->requests_ns);
+    add_seconds(source, series, "learned", waits->learned_ns);
+    add_seconds(source, series, "tokens", waits->tokens_ns);
+    add_seconds(source, series, "concurrency", waits->concurrency_ns);
+    add_seconds(source, series, "gate", waits->gate_ns);
+    add_seconds(source, series, "backoff", waits->backoff_ns);
+}
+
+/* Of a client with a limiter for each key there is none. */
+static void learned_rate(const struct source *source, const char *series)
+{
+    struct weir_limiter_stats stats = {.size = sizeof stats};
+    if (source->client->limiter == NULL || weir_limiter_stats(source->client->limiter, &stats) < 0)
+        return;
+    add_series(source, series, NULL, NULL);
+    add(source->sink, " %.6g\n", stats.learned_per_s);
 }
 
 static const struct family {
@@ -189,6 +217,10 @@ static const struct family {
      "Bytes of the answers' bodies, after decompression.", received},
     {"weir_attempt_duration_seconds", "histogram",
      "How long sendings took, but for those that were cancelled.", durations},
+    {"weir_attempt_wait_seconds_total", "counter",
+     "What sendings waited for before they began, by cause.", waits},
+    {"weir_limiter_learned_requests_per_second", "gauge",
+     "The server's limit as far as it was learned; 0: not known.", learned_rate},
 };
 
 static bool names_differ(const char *const *names, size_t count)

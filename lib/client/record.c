@@ -7,27 +7,30 @@ static int64_t whole_ms(int64_t time_ns)
     return time_ns / WEIR__NS_PER_MS;
 }
 
-/* What it has waited for since the attempt before. */
-static int64_t blocked_ms(struct weir__stay *stay, enum weir_blocked by)
+/* What it has waited for since the attempt before; added to the client's sum. */
+static int64_t blocked_ms(struct weir__stay *stay, enum weir_blocked by, uint64_t *sum_ns)
 {
     int64_t time_ns = stay->blocked_ns[by];
     stay->blocked_ns[by] = 0;
+    *sum_ns += (uint64_t)time_ns;
     return whole_ms(time_ns);
 }
 
 void weir__record_begin(struct weir__call *call)
 {
     struct weir__stay *stay = &call->stay;
+    struct weir_wait_times *sums = &call->client->observer.counts.waits;
+    sums->backoff_ns += (uint64_t)call->slept_ns;
     call->record = (struct weir_attempt_record){
         .number = call->at.number,
         .started_ms = whole_ms(stay->admitted_ns),
         .blocked_backoff_ms = whole_ms(call->slept_ns),
         .blocked_turn_ms = whole_ms(stay->admitted_ns - call->queued_ns),
-        .blocked_requests_ms =
-            blocked_ms(stay, WEIR_BLOCKED_RATE) + blocked_ms(stay, WEIR_BLOCKED_LEARNED),
-        .blocked_tokens_ms = blocked_ms(stay, WEIR_BLOCKED_TOKENS),
-        .blocked_concurrency_ms = blocked_ms(stay, WEIR_BLOCKED_CONCURRENCY),
-        .blocked_gate_ms = blocked_ms(stay, WEIR_BLOCKED_GATE),
+        .blocked_requests_ms = blocked_ms(stay, WEIR_BLOCKED_RATE, &sums->requests_ns) +
+                               blocked_ms(stay, WEIR_BLOCKED_LEARNED, &sums->learned_ns),
+        .blocked_tokens_ms = blocked_ms(stay, WEIR_BLOCKED_TOKENS, &sums->tokens_ns),
+        .blocked_concurrency_ms = blocked_ms(stay, WEIR_BLOCKED_CONCURRENCY, &sums->concurrency_ns),
+        .blocked_gate_ms = blocked_ms(stay, WEIR_BLOCKED_GATE, &sums->gate_ns),
     };
 }
 

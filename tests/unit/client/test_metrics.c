@@ -133,6 +133,24 @@ static int sizes_of_other_versions(void *unused)
     return done(client, &server);
 }
 
+/* Two at 1 a second, then a pause that the server asks for, then a backoff. */
+static int what_was_waited_for(void *unused)
+{
+    struct model_server server = SERVER({.status = 200}, {.status = 200},
+                                        {.status = 429, .retry_after = "7"}, {.status = 500});
+    weir_client *client = CLIENT(&server, .rate = 1, .period_ms = 1000, .burst = 1,
+                                 .retry = WEIR_RETRY_OPTS(.wait = weir_wait_fixed_ms(3000)));
+    (void)unused;
+    for (int i = 0; i < 3; i++)
+        check_int(ask(client, AGAIN).rc, 0);
+    struct weir_wait_times waits = stats_of(client).waits;
+    check(waits.requests_ns > 1900 * WEIR__NS_PER_MS && waits.requests_ns < 2100 * WEIR__NS_PER_MS);
+    check(waits.gate_ns >= 6900 * WEIR__NS_PER_MS && waits.gate_ns < 9000 * WEIR__NS_PER_MS);
+    check_int((int64_t)waits.backoff_ns, 3000 * WEIR__NS_PER_MS);
+    check_int((int64_t)(waits.tokens_ns + waits.concurrency_ns), 0);
+    return done(client, &server);
+}
+
 /* ---- text ---- */
 
 static char *text_of(const weir_client *client, const char *name)
@@ -156,7 +174,9 @@ static void check_has(const char *text, const char *line)
 static int a_text_without_names(void *unused)
 {
     struct model_server server = SERVER({.status = 500}, {.status = 200, .latency_ms = 1500});
-    weir_client *client = CLIENT(&server, RETRY(.max_attempts = 3));
+    weir_client *client =
+        CLIENT(&server,
+               .retry = WEIR_RETRY_OPTS(.max_attempts = 3, .wait = weir_wait_fixed_ms(250)));
     (void)unused;
     ask(client, AGAIN);
     char *text = text_of(client, NULL);
@@ -179,6 +199,10 @@ static int a_text_without_names(void *unused)
                     "weir_attempt_duration_seconds_bucket{le=\"+Inf\"} 2\n"
                     "weir_attempt_duration_seconds_sum 1.510000000\n"
                     "weir_attempt_duration_seconds_count 2\n");
+    check_has(text, "\n# TYPE weir_attempt_wait_seconds_total counter\n"
+                    "weir_attempt_wait_seconds_total{cause=\"requests\"} 0.000000000\n");
+    check_has(text, "\nweir_attempt_wait_seconds_total{cause=\"backoff\"} 0.250000000\n");
+    check_has(text, "\nweir_limiter_learned_requests_per_second 0\n");
     free(text);
     return done(client, &server);
 }
@@ -250,6 +274,7 @@ int main(void)
         VIRTUAL_TEST(while_under_way),
         VIRTUAL_TEST(deadlines_and_hedges_are_cancels),
         VIRTUAL_TEST(sizes_of_other_versions),
+        VIRTUAL_TEST(what_was_waited_for),
         VIRTUAL_TEST(a_text_without_names),
         VIRTUAL_TEST(labels_are_escaped),
         VIRTUAL_TEST(several_clients),
