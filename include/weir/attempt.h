@@ -54,7 +54,8 @@ enum weir_verdict {
     X(17, CANCELED, "cancelled")                                                                   \
     X(18, CLOSED, "the limiter was closed")                                                        \
     X(19, OPEN, "the circuit is open")                                                             \
-    X(20, RACE, "the other sending of it counts")
+    X(20, RACE, "the other sending of it counts")                                                  \
+    X(21, BODY, "its body cannot be read a second time")
 
 enum weir_why {
 #define WEIR_WHY_ENUM(number, name, text) WEIR_WHY_##name = (number),

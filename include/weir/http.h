@@ -8,6 +8,8 @@
 #include <weir/attempt.h>
 #include <weir/err.h>
 
+struct weir_body;
+
 /* What is asked for. Borrowed for the time of the call it is given to, which copies what it keeps
  * longer. */
 struct weir_request {
@@ -40,6 +42,10 @@ struct weir_request {
                                     WEIR_IDEMPOTENCY_KEY_NEW: weir makes one up (a random UUID).
                                     NULL: none. Else 1 to 255 visible ASCII characters, and not in
                                     .headers as well. */
+    const struct weir_body *body_from; /* <weir/body.h>: a body that is read while it is sent, in
+                                          place of body, which must be NULL; its tokens are not
+                                          estimated. What it points to must live until the call
+                                          ends. NULL: none */
 };
 /* An idempotency key that is to be made up, anew for each request. */
 #define WEIR_IDEMPOTENCY_KEY_NEW ""

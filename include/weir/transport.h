@@ -18,6 +18,8 @@ struct weir_exchange {
     int replay;         /* nonzero: may be carried out again if it is lost; not by the transport */
     int64_t timeout_ms; /* backstop for this attempt; 0: none */
     unsigned attempt;   /* 1, 2, ... */
+    const struct weir_body *body_from; /* given to libcurl's transport alone: for yours such a body
+                                          has been read into the one above */
 };
 
 /* Carries out the exchange in the calling task and fills the response: its status, headers and body

@@ -4,6 +4,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/attempt.h>
+#include <weir/body.h>
 #include <weir/breaker.h>
 #include <weir/client.h>
 #include <weir/embed.h>

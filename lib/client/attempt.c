@@ -58,12 +58,18 @@ static int64_t used_tokens(const struct weir__call *call)
 static int carry_out(struct weir__call *call)
 {
     const struct weir_transport *transport = &call->client->transport;
-    const struct weir_exchange *exchange = &call->prepared.exchange;
+    struct weir_exchange *exchange = &call->prepared.exchange;
     struct weir__opened *opened = call->opened;
+    int rc = weir__source_begin(&call->source, call->client->opens, exchange, call->response);
+    if (rc < 0)
+        return weir__source_result(&call->source, rc, call->response);
     if (opened != NULL && call->client->opens)
         return weir__curl_open(transport->self, exchange, opened->room, call->response,
                                &opened->download);
-    return transport->perform(transport->self, exchange, call->response);
+    rc = transport->perform(transport->self, exchange, call->response);
+    if (weir__source_is_given(&call->source))
+        exchange->body_len = (size_t)call->source.read; /* for the counts */
+    return weir__source_result(&call->source, rc, call->response);
 }
 
 bool weir__call_is_open(const struct weir__call *call)

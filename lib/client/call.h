@@ -4,6 +4,7 @@
 #define WEIR_CLIENT_CALL_H
 
 #include "client/client.h"
+#include "client/source.h"
 #include "http/response.h"
 
 struct weir__call {
@@ -18,6 +19,7 @@ struct weir__call {
     int64_t slept_ns;                  /* before it */
     int64_t queued_ns;                 /* when it began to wait for its turn */
     bool begun;                        /* it was; what it took for it, it gives back */
+    struct weir__source source;        /* of a body that is read while it is sent */
     struct weir__opened *opened;       /* of a stream; NULL: the answer is wanted whole */
     weir_response *response;
 };

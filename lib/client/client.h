@@ -3,6 +3,7 @@
 #define WEIR_CLIENT_CLIENT_H
 
 #include <weir/client.h>
+#include <weir/stream.h>
 
 #include "admission/limiters.h"
 #include "client/circuit.h"
@@ -57,6 +58,9 @@ struct weir__opened {
  */
 int weir__open(weir_client *client, const struct weir_request *request, weir_response *response,
                struct weir__opened *opened);
+
+/* weir_stream_close, but for the response, which is the caller's then. */
+weir_response *weir__stream_close_keeping(weir_stream *stream);
 
 /* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
 void weir__opened_end(struct weir__opened *opened);

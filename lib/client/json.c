@@ -27,7 +27,8 @@ int weir_request_json(weir_client *client, const struct weir_request *given, con
     const char **headers = NULL;
     *out = NULL;
     int rc = weir__opts_copy(&request, sizeof request, given);
-    if (rc < 0 || json == NULL || request.body != NULL) /* no such request: it says so itself */
+    if (rc < 0 || json == NULL || request.body != NULL ||
+        request.body_from != NULL) /* no such request: it says so itself */
         return weir_request(client, WEIR_REQUEST(.reserved = 1), out);
     request.body = json;
     request.body_len = len;

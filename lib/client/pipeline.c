@@ -34,6 +34,8 @@ static enum weir_why decide(struct weir__call *call, int64_t *wait_ns)
     enum weir_why why = weir__retry_decide(&client->retry, &call->at, &rt->rand, wait_ns);
     if (!weir_why_again(why))
         return why;
+    if (!weir__source_can_repeat(&call->source))
+        return WEIR_WHY_BODY;
     int64_t turn_ns = weir__admission_earliest_ns(call->limiter, &call->stay, call->amount);
     struct weir__retry_bounds bounds = {
         .now_ns = weir__now_ns(rt),
@@ -223,6 +225,8 @@ static int run_request(struct weir__call *call, const struct weir_request *given
     struct weir_request request;
     int rc = weir__opts_copy(&request, sizeof request, given);
     if (rc == 0)
+        rc = weir__source_init(&call->source, request.body_from);
+    if (rc == 0)
         rc = weir__prepare(call->client, &request, &call->response->key_line, &call->prepared);
     if (rc == 0)
         rc = find_limiter(call, &request);
@@ -249,6 +253,7 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     int rc = run_request(call, request);
     weir__observe_end(&client->observer, &call->prepared.exchange, &call->at, call->record.why, rc);
     weir__prepared_free(&call->prepared);
+    weir__source_free(&call->source);
     leave_limiter(call);
     client->calls--;
     return rc;

@@ -123,11 +123,14 @@ int weir__prepare(weir_client *client, const struct weir_request *request, char 
     if (request->body != NULL && request->body_len == 0)
         exchange->body_len = strlen(request->body);
     exchange->method = request->method;
+    bool body = request->body != NULL || request->body_from != NULL;
     if (request->method == NULL)
-        exchange->method = request->body != NULL ? "POST" : "GET";
+        exchange->method = body ? "POST" : "GET";
     if (!weir__header_name_ok(exchange->method, strlen(exchange->method)))
         return WEIR_EINVAL;
-    if (request->body != NULL && strcmp(exchange->method, "HEAD") == 0)
+    if (request->body != NULL && request->body_from != NULL)
+        return WEIR_EINVAL;
+    if (body && strcmp(exchange->method, "HEAD") == 0)
         return WEIR_EINVAL; /* it means nothing, and libcurl would wait for the answer's body */
     exchange->replay =
         request->replay != 0 || request->idempotency_key != NULL || idempotent(exchange->method);

@@ -139,10 +139,10 @@ int weir__call_race(struct weir__call *call)
 }
 
 /* What was told to slow down is not sent twice, nor beyond the number of attempts. Streams do not
- * race: the loser might have begun to bring content, too. */
+ * race: the loser might have begun to bring content, too; nor is a body read twice at a time. */
 bool weir__call_may_race(const struct weir__call *call)
 {
     return call->client->hedger != NULL && call->opened == NULL &&
-           call->prepared.exchange.replay != 0 && call->at.throttled == 0 &&
-           weir__retry_allows_two(&call->client->retry, &call->at);
+           !weir__source_is_given(&call->source) && call->prepared.exchange.replay != 0 &&
+           call->at.throttled == 0 && weir__retry_allows_two(&call->client->retry, &call->at);
 }

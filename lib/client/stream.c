@@ -239,6 +239,8 @@ static int open_stream(weir_stream *stream, const struct weir_request *given,
     int rc = set_up(stream, opts);
     if (rc == 0)
         rc = weir__opts_copy(&request, sizeof request, given);
+    if (rc == 0 && request.body_from != NULL)
+        rc = WEIR_EINVAL; /* nobody would read it once the answer has begun */
     if (rc == 0)
         rc = copy_body(stream, &request);
     if (rc == 0)
@@ -272,6 +274,14 @@ int weir_stream_open(weir_client *client, const struct weir_request *request,
 const weir_response *weir_stream_response(const weir_stream *stream)
 {
     return stream->response;
+}
+
+weir_response *weir__stream_close_keeping(weir_stream *stream)
+{
+    weir_response *response = stream->response;
+    stream->response = NULL;
+    weir_stream_close(stream);
+    return response;
 }
 
 void weir_stream_close(weir_stream *stream)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/curl_shard.h"
+#include "http/curl_upload.h"
 #include "loop/loop.h"
 
 /* What a wait for a transfer returns when it was not for a time. */
@@ -24,6 +25,7 @@ struct transfer {
     struct weir__host *host; /* where it goes, once started; NULL: the table is full */
     bool probing;            /* it is its host's probe */
     int (*content)(void *transfer, const char *data, size_t len); /* as the handle's */
+    struct weir__upload *upload; /* NULL: the request's body lies in memory, if there is one */
     const struct weir_exchange *exchange;
     weir_response *response;
     enum transfer_state state;
@@ -45,6 +47,8 @@ static void end(struct transfer *transfer, int rc)
     weir__list_remove(&transfer->node);
     transfer->state = TRANSFER_DONE;
     transfer->rc = rc;
+    if (transfer->upload != NULL)
+        weir__upload_end(transfer->upload);
     weir__wake(&transfer->wait, AWAKE); /* already awake if it was cancelled in this turn */
 }
 
@@ -124,6 +128,27 @@ static bool may_go(struct driver *driver, struct transfer *transfer)
     return true;
 }
 
+static void go_on(struct transfer *transfer)
+{
+    weir__list_remove(&transfer->node);
+    weir__list_push(&transfer->driver->resuming, &transfer->node);
+    weir__defer(transfer->driver->rt, &transfer->driver->work);
+}
+
+/* The body that is made while it is sent is to go on. Called by libcurl, so it only records. */
+static void on_hungry(void *owner)
+{
+    struct transfer *transfer = owner;
+    weir__wake(&transfer->wait, AWAKE);
+}
+
+/* An error that comes before the body is whole ends its sending, but not while that is paused: so
+ * it goes on, be it to no more than its end. Called by libcurl, so it only records. */
+static void on_answering(void *owner)
+{
+    go_on(owner);
+}
+
 static void start(struct driver *driver, struct transfer *transfer)
 {
     if (!may_go(driver, transfer))
@@ -134,6 +159,9 @@ static void start(struct driver *driver, struct transfer *transfer)
     if (handle != NULL) {
         handle->owner = transfer;
         handle->content = transfer->content;
+        handle->upload = transfer->upload;
+        handle->hungry = on_hungry;
+        handle->answering = on_answering;
         handle->connected = transfer->probing ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
@@ -187,6 +215,55 @@ static void leave(struct driver *driver, struct transfer *transfer)
     weir__park(&transfer->wait);
 }
 
+/* Makes more of the body. A read function that the transfer's end has cut off is no failure. */
+static int feed(struct transfer *transfer)
+{
+    int rc = weir__upload_fill(transfer->upload);
+    if (transfer->state == TRANSFER_DONE)
+        return 0;
+    if (rc == 0)
+        go_on(transfer);
+    return rc;
+}
+
+/* Until it ends; the task makes the body meanwhile. */
+static int await_end(struct transfer *transfer)
+{
+    int rc = 0;
+    while (rc >= 0 && transfer->state != TRANSFER_DONE) {
+        transfer->wait.fired = true; /* nobody waits */
+        if (transfer->upload->wanted)
+            rc = feed(transfer);
+        else if ((rc = weir__wait_begin(&transfer->wait)) == 0)
+            rc = weir__park(&transfer->wait);
+    }
+    return rc;
+}
+
+static int await_transfer(struct transfer *transfer)
+{
+    struct driver *driver = transfer->driver;
+    weir__list_push(&driver->queued, &transfer->node);
+    weir__defer(driver->rt, &driver->work);
+    int rc = transfer->upload != NULL ? await_end(transfer) : weir__park(&transfer->wait);
+    if (rc >= 0)
+        return transfer->rc;
+    leave(driver, transfer);
+    weir_response_set_failure(transfer->response, transfer->response->sent, weir_strerror(rc));
+    return rc;
+}
+
+static int upload(struct transfer *transfer, const struct weir_body *body)
+{
+    struct weir__upload upload;
+    int rc = WEIR_ENOMEM;
+    transfer->upload = &upload;
+    if (weir__upload_init(&upload, body))
+        rc = await_transfer(transfer);
+    weir__upload_free(&upload);
+    return rc;
+}
+
 static int perform(void *self, const struct weir_exchange *exchange, weir_response *response)
 {
     struct driver *driver = self;
@@ -198,15 +275,9 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     int rc = weir__wait_begin(&transfer.wait);
     if (rc < 0)
         return rc;
-    weir__list_push(&driver->queued, &transfer.node);
-    weir__defer(driver->rt, &driver->work);
-    rc = weir__park(&transfer.wait);
-    if (rc < 0) {
-        leave(driver, &transfer);
-        weir_response_set_failure(response, response->sent, weir_strerror(rc));
-        return rc;
-    }
-    return transfer.rc;
+    if (exchange->body_from != NULL)
+        return upload(&transfer, exchange->body_from);
+    return await_transfer(&transfer);
 }
 
 /* ---- answers that are read while they come ---- */
@@ -344,8 +415,7 @@ static void resume(struct weir__download *download)
     if (!download->full || transfer->state != TRANSFER_RUNNING)
         return;
     download->full = false;
-    weir__list_push(&transfer->driver->resuming, &transfer->node);
-    weir__defer(transfer->driver->rt, &transfer->driver->work);
+    go_on(transfer);
 }
 
 int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size, int64_t idle_ns)

@@ -61,6 +61,8 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
     }
     if (len <= 2) {
         handle->whole_head = true;
+        if (handle->upload != NULL)
+            handle->answering(handle->owner);
         return len;
     }
     handle->failure = weir__response_add_line(handle->response, data, len);
@@ -229,14 +231,21 @@ struct added {
     const char *line[4]; /* NULL at the end */
 };
 
+static bool has_body(const struct weir_exchange *exchange)
+{
+    return exchange->body != NULL || exchange->body_from != NULL ||
+           strcmp(exchange->method, "POST") == 0;
+}
+
 static struct added added_for(const struct weir_exchange *exchange)
 {
     struct added added = {{NULL}};
     size_t n = 0;
-    if (exchange->body_len >= EXPECT_FROM && !weir__headers_have(exchange->headers, "Expect:"))
+    bool large = exchange->body_len >= EXPECT_FROM || exchange->body_from != NULL;
+    if (large && !weir__headers_have(exchange->headers, "Expect:"))
         added.line[n++] = "Expect:";
     /* It takes every body for a form. */
-    if (exchange->body != NULL && !weir__headers_have(exchange->headers, "Content-Type:"))
+    if (has_body(exchange) && !weir__headers_have(exchange->headers, "Content-Type:"))
         added.line[n++] = "Content-Type:";
     if (!weir__headers_have(exchange->headers, "User-Agent:"))
         added.line[n++] = "User-Agent: weir";
@@ -298,9 +307,33 @@ static int set_method(struct weir__curl_handle *handle, const char *method, bool
     return ok ? 0 : WEIR_ENOMEM;
 }
 
-static bool has_body(const struct weir_exchange *exchange)
+static size_t on_hunger(char *to, size_t unit, size_t n, void *arg)
 {
-    return exchange->body != NULL || strcmp(exchange->method, "POST") == 0;
+    struct weir__curl_handle *handle = arg;
+    size_t len = weir__upload_take(handle->upload, to, unit * n);
+    if (len == CURL_READFUNC_PAUSE)
+        handle->hungry(handle->owner);
+    return len;
+}
+
+/* libcurl would begin anew behind the limiter, as before_sending tells. */
+static int no_seek(void *arg, curl_off_t offset, int origin)
+{
+    (void)arg;
+    (void)offset;
+    (void)origin;
+    return CURL_SEEKFUNC_FAIL;
+}
+
+static void set_body_from(struct weir__curl_handle *handle, const struct weir_body *body)
+{
+    CURL *easy = handle->easy;
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->length);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_hunger);
+    curl_easy_setopt(easy, CURLOPT_READDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, no_seek);
 }
 
 /* The body is borrowed: libcurl reads it where it lies. */
@@ -310,6 +343,10 @@ static void set_body(struct weir__curl_handle *handle, const struct weir_exchang
     if (!has_body(exchange)) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(exchange->method, "HEAD") == 0 ? 1L : 0L);
+        return;
+    }
+    if (exchange->body_from != NULL) {
+        set_body_from(handle, exchange->body_from);
         return;
     }
     curl_easy_setopt(easy, CURLOPT_POST, 1L);

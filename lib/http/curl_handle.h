@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include "base/list.h"
+#include "http/curl_upload.h"
 #include "http/response.h"
 
 enum { WEIR__CONTENT_LATER = 1 };
@@ -29,6 +30,11 @@ struct weir__curl_handle {
      * response does. 0, WEIR__CONTENT_LATER: nothing was taken, weir__shards_resume brings it
      * again; or a code that ends the transfer. */
     int (*content)(void *owner, const char *data, size_t len);
+    /* Where the body comes from that the exchange does not hold; NULL: it does. Called when that is
+     * empty, and when an answer's head has come. */
+    struct weir__upload *upload;
+    void (*hungry)(void *owner);
+    void (*answering)(void *owner);
     weir_response *response;
     unsigned sendings; /* how often libcurl set about sending it */
     bool answered;     /* a status line came ... */

@@ -89,6 +89,28 @@ int weir_deadline_reset_ms(weir_deadline *scope, int64_t ms)
     return 0;
 }
 
+/* Scopes inside of it that are shields hide it from the wait. */
+static bool reaches_wait(const struct weir__deadline *deadline)
+{
+    const struct weir__wait *wait = deadline->task->wait;
+    if (wait == NULL || wait->shielded)
+        return false;
+    for (const struct weir__deadline *d = deadline->task->deadlines; d != deadline; d = d->outer) {
+        if (d->shield)
+            return false;
+    }
+    return true;
+}
+
+void weir__deadline_expire(weir_deadline *scope)
+{
+    struct weir__deadline *deadline = inner(scope);
+    deadline->passed = true;
+    deadline->when_ns = INT64_MIN;
+    if (reaches_wait(deadline))
+        weir__wake(deadline->task->wait, WEIR_ECANCELED);
+}
+
 int weir_deadline_passed(const weir_deadline *scope)
 {
     const struct weir__deadline *deadline = (const void *)scope;

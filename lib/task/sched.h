@@ -201,6 +201,9 @@ static inline bool weir__cancel_pending(weir_task *task)
 /* No shield keeps a cancel of the task from its waits. */
 bool weir__cancel_reaches(const weir_task *task);
 
+/* Lets the time of an open scope, of whatever task, have come. */
+void weir__deadline_expire(weir_deadline *scope);
+
 /* When the nearest deadline of the calling task (NULL: none) passes; INT64_MAX: never. */
 int64_t weir__deadline_ns(const weir_task *task);
 

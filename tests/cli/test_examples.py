@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -47,6 +48,49 @@ class Examples(unittest.TestCase):
             self.assertRegex(answer, r"^    \w")
         return lines[0::2]
 
+    def test_files(self):
+        """docs/guide/bodies.md"""
+        kept = {}
+
+        class Store(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                kept["body"] = self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer(b"thanks")
+
+            def do_GET(self):
+                self.answer(kept["body"])
+
+            def answer(self, body):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        sent = os.urandom(300_001)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
+        threading.Thread(target=server.serve_forever).start()
+        with tempfile.TemporaryDirectory() as folder, server:
+            source, target = (pathlib.Path(folder, name) for name in ("sent", "saved"))
+            source.write_bytes(sent)
+            url = f"http://127.0.0.1:{server.server_port}/"
+            server.daemon_threads = True
+            done = run("files", url, source, target)
+            missing = run("files", url, source.with_name("none"), target)
+            server.shutdown()
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(
+                done.stdout,
+                f"sent; the answer has 6 bytes\nstatus 200, 300001 bytes in {target}\n",
+            )
+            self.assertEqual(target.read_bytes(), sent)
+            self.assertEqual(missing.returncode, 1)
+            self.assertIn("No such file or directory", missing.stderr)
+
     def test_in_input_order(self):
         for name in ("sequential", "gather", "gather_semaphore"):
             with self.subTest(name):
@@ -86,6 +130,7 @@ class Examples(unittest.TestCase):
             {
                 "first",
                 "sequential",
+                "files",
                 "stream",
                 "gather",
                 "gather_semaphore",

@@ -397,6 +397,7 @@ static enum when failure_is_retried(int rc)
     case WEIR_EURL:
     case WEIR_EHEADER:
     case WEIR_ECERT:
+    case WEIR_EBODY:
     case WEIR_EBODYSIZE:
     case WEIR_EHEADERSIZE:
     case WEIR_EJSON:
@@ -413,7 +414,7 @@ static void test_failures(void **state)
 {
     (void)state;
     static const enum weir_sent sents[] = {WEIR_SENT_NEVER, WEIR_SENT_MAYBE, WEIR_SENT_ANSWERED};
-    for (int rc = -36; rc < 0; rc++) {
+    for (int rc = -37; rc < 0; rc++) {
         enum when when = failure_is_retried(rc);
         for (size_t i = 0; i < LENGTH(sents); i++) {
             for (int replay = 0; replay <= 1; replay++) {
