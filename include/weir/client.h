@@ -17,6 +17,7 @@
 #include <weir/limiter.h>
 #include <weir/limiters.h>
 #include <weir/log.h>
+#include <weir/net.h>
 #include <weir/retry.h>
 #include <weir/task.h>
 #include <weir/transport.h>
@@ -51,6 +52,7 @@ struct weir_client_opts {
     weir_limiters *limiters; /* one for each key of the requests (limiters.h), shared with others;
                                 NULL: the one above, which must be NULL otherwise, as must be the
                                 four below it */
+    const struct weir_net_opts *net; /* net.h, copied; not beside a transport. NULL: the defaults */
 };
 #define WEIR_CLIENT_OPTS(...)                                                                      \
     (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
@@ -61,7 +63,9 @@ extern "C" {
 
 /* A client in *out; opts may be NULL. Free it with weir_client_free. Errors: WEIR_EINVAL (options
  * that contradict each other), WEIR_EURL (base URL), WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME,
- * WEIR_ENOTSUP (virtual clock without a transport of your own). Does not suspend. */
+ * WEIR_ENOTSUP (virtual clock without a transport of your own), WEIR_EIO (a file of .net),
+ * WEIR_ELIBCURL. What is wrong with .net or with libcurl stands in the log, too, as an error. Does
+ * not suspend. */
 WEIR_API int weir_client_new(weir_client **out, const struct weir_client_opts *opts);
 
 /* Frees the client. NULL is fine. Returns 0, or WEIR_EBUSY while requests are under way (nothing

@@ -43,7 +43,8 @@
     X(33, EEVENTSIZE, "a server-sent event is over the maximum")                                   \
     X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")              \
     X(35, ECERT, "certificate not accepted, or one of your own that cannot be used")               \
-    X(36, EBODY, "the request's body could not be read, or is not as long as was said")
+    X(36, EBODY, "the request's body could not be read, or is not as long as was said")            \
+    X(37, ELIBCURL, "the libcurl that is loaded is too old, or lacks what was asked for")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

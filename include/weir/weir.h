@@ -18,6 +18,7 @@
 #include <weir/log.h>
 #include <weir/map.h>
 #include <weir/metrics.h>
+#include <weir/net.h>
 #include <weir/offload.h>
 #include <weir/retry.h>
 #include <weir/shared.h>

@@ -55,3 +55,10 @@ void weir__free(void *memory)
 {
     free(memory);
 }
+
+void weir__free_secret(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}

@@ -68,6 +68,12 @@ static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
                                               .burst = opts->burst, .concurrency = concurrency));
 }
 
+static bool is_insecure(const struct weir_net_opts *net)
+{
+    struct weir_net_opts own;
+    return weir__opts_copy(&own, sizeof own, net) == 0 && own.insecure_accept_any_certificate != 0;
+}
+
 static int set_transport(weir_client *client, const struct weir_client_opts *opts)
 {
     if (opts->transport != NULL)
@@ -77,8 +83,15 @@ static int set_transport(weir_client *client, const struct weir_client_opts *opt
     if (parallel == 0)
         parallel = KEPT_CONNECTIONS;
     client->opens = true;
-    return weir__curl_transport(client->rt, parallel < LONG_MAX ? (size_t)parallel : LONG_MAX,
-                                &client->transport);
+    char text[WEIR__NET_TEXT_MAX];
+    int rc = weir__curl_transport(client->rt, parallel < LONG_MAX ? (size_t)parallel : LONG_MAX,
+                                  opts->net, &client->transport, text);
+    if (rc < 0 && text[0] != '\0')
+        weir__observe_say(&client->observer, WEIR_LOG_ERROR, text);
+    else if (rc == 0 && opts->net != NULL && is_insecure(opts->net))
+        weir__observe_say(&client->observer, WEIR_LOG_WARN,
+                          "insecure_accept_any_certificate: TLS protects nothing");
+    return rc;
 }
 
 static int check(const struct weir_client_opts *opts)
@@ -93,7 +106,7 @@ static int check(const struct weir_client_opts *opts)
     bool two_keys = weir__headers_have(opts->headers, "Authorization:");
     if (opts->bearer_token != NULL && (opts->base_url == NULL || two_keys))
         return WEIR_EINVAL;
-    if (opts->transport != NULL && opts->transport->perform == NULL)
+    if (opts->transport != NULL && (opts->transport->perform == NULL || opts->net != NULL))
         return WEIR_EINVAL;
     return weir__headers_check(opts->headers);
 }
@@ -166,7 +179,7 @@ int weir_client_free(weir_client *client)
     if (client->retry.budget != NULL)
         weir__retry_budget_let_go(client->retry.budget);
     for (char **line = client->headers; line != NULL && *line != NULL; line++)
-        weir__free(*line);
+        weir__free_secret(*line);
     weir__free(client->headers);
     weir__base_free(&client->base);
     weir__free(client);

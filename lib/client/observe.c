@@ -87,6 +87,15 @@ static void say(const struct weir__observer *observer, enum weir_log_level level
     observer->log.fn(level, line->text, observer->log.arg);
 }
 
+void weir__observe_say(struct weir__observer *observer, enum weir_log_level level, const char *text)
+{
+    struct line line = {.len = 0};
+    if (!wants(observer, level))
+        return;
+    add_safely(&line, text, strlen(text), sizeof line.text);
+    say(observer, level, &line);
+}
+
 static void say_header(const struct weir__observer *observer, char direction, const char *text,
                        size_t len)
 {

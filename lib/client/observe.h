@@ -17,6 +17,10 @@ struct weir__observer {
 /* opts may be NULL. WEIR_EINVAL. */
 int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts);
 
+/* A line that belongs to no call. */
+void weir__observe_say(struct weir__observer *observer, enum weir_log_level level,
+                       const char *text);
+
 /* In the order of their calls. A call begins, and ends with what weir_request returns; `why` is the
  * last decision. The exchange has no URL if the request was wrong. */
 void weir__observe_begin(struct weir__observer *observer);

@@ -144,6 +144,6 @@ int weir__prepare(weir_client *client, const struct weir_request *request, char 
 
 void weir__prepared_free(struct weir__prepared *prepared)
 {
-    weir__free(prepared->url);
+    weir__free_secret(prepared->url);
     weir__free(prepared->headers);
 }

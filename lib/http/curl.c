@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/curl_keylog.h"
 #include "http/curl_shard.h"
 #include "http/curl_upload.h"
 #include "loop/loop.h"
@@ -34,6 +35,7 @@ struct transfer {
 
 struct driver {
     struct weir__rt *rt;
+    struct weir__net net;
     struct weir__shards shards;
     struct weir__deferred work;
     struct weir__list queued, aborting, resuming;
@@ -457,6 +459,7 @@ static void driver_free(void *self)
     weir__list_remove(&driver->work.node);
     weir__shards_free(&driver->shards);
     weir__hosts_free(&driver->hosts);
+    weir__net_free(&driver->net); /* behind the connections */
     weir__free(driver);
 }
 
@@ -464,13 +467,27 @@ static bool curl_ready;
 
 static void init_curl(void)
 {
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    curl_ready = weir__keylog_global_init() == CURLE_OK;
 }
 
-int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_transport *transport)
+/* Even without memory, so that it can be freed. */
+static bool init_lists(struct driver *driver, struct ev_loop *ev, size_t max_parallel)
+{
+    driver->work.run = work;
+    weir__list_init(&driver->work.node);
+    weir__list_init(&driver->queued);
+    weir__list_init(&driver->aborting);
+    weir__list_init(&driver->resuming);
+    weir__hosts_init(&driver->hosts);
+    return weir__shards_init(&driver->shards, ev, &driver->net, max_parallel, on_ended);
+}
+
+int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, const struct weir_net_opts *net,
+                         struct weir_transport *transport, char text[WEIR__NET_TEXT_MAX])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct ev_loop *ev = weir__rt_ev(rt);
+    text[0] = '\0';
     if (ev == NULL)
         return WEIR_ENOTSUP;
     pthread_once(&once, init_curl);
@@ -478,15 +495,12 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, struct weir_t
     if (driver == NULL)
         return WEIR_ENOMEM;
     driver->rt = rt;
-    driver->work.run = work;
-    weir__list_init(&driver->work.node);
-    weir__list_init(&driver->queued);
-    weir__list_init(&driver->aborting);
-    weir__list_init(&driver->resuming);
-    weir__hosts_init(&driver->hosts);
-    if (!weir__shards_init(&driver->shards, ev, max_parallel, on_ended)) {
+    int rc = weir__net_init(&driver->net, net, text);
+    if (!init_lists(driver, ev, max_parallel) && rc == 0)
+        rc = WEIR_ENOMEM;
+    if (rc < 0) {
         driver_free(driver);
-        return WEIR_ENOMEM;
+        return rc;
     }
     *transport = WEIR_TRANSPORT(.perform = perform, .self = driver, .free = driver_free);
     return 0;

@@ -8,12 +8,14 @@
 
 #include <weir/transport.h>
 
+#include "http/curl_net.h"
 #include "task/sched.h"
 
 /* Fills *transport for up to max_parallel exchanges at a time without reconnecting (more work,
- * at a cost). WEIR_ENOTSUP under the virtual clock, WEIR_ENOMEM. */
-int weir__curl_transport(struct weir__rt *rt, size_t max_parallel,
-                         struct weir_transport *transport);
+ * at a cost), which connects as the options say (copied; NULL: the defaults). WEIR_ENOTSUP under
+ * the virtual clock, WEIR_ENOMEM, or what weir_net_check returns, with its text. */
+int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, const struct weir_net_opts *net,
+                         struct weir_transport *transport, char text[WEIR__NET_TEXT_MAX]);
 
 /* ---- answers that are read while they come, over the same transport ---- */
 

@@ -6,16 +6,13 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "http/ca.h"
 #include "http/curl_code.h"
 #include "http/curl_phases.h"
+#include "http/curl_version.h"
 #include "http/header.h"
-#include "http/host.h"
 
 /* libcurl waits a second for a "100 Continue" on larger bodies, which few servers send. */
 enum { EXPECT_FROM = 1 << 20 };
-
-enum { CONNECT_TIMEOUT_MS = 30000 };
 
 /* ---- callbacks: they only record ---- */
 
@@ -98,31 +95,6 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
 
 /* ---- making ---- */
 
-/* libcurl looks for these in the environment anew for each request. */
-static bool proxy_is_named(void)
-{
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (getenv(names[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
-/* Servers on this machine are never behind the proxy. */
-static void set_no_proxy(CURL *easy)
-{
-    static const char loopback[] = "localhost,127.0.0.0/8,::1";
-    const char *named = getenv("no_proxy");
-    char list[4096];
-    if (named == NULL)
-        named = getenv("NO_PROXY");
-    int len = snprintf(list, sizeof list, "%s,%s", loopback, named != NULL ? named : "");
-    if (len > 0 && (size_t)len < sizeof list) /* a longer list stays as it is */
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, list);
-}
-
 static void set_once(struct weir__curl_handle *handle)
 {
     CURL *easy = handle->easy;
@@ -135,23 +107,9 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
-    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's are not an answer */
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)WEIR__DNS_CACHE_S);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for a resolver */
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    weir__ca_set(easy);
-    if (proxy_is_named()) {
-        set_no_proxy(easy);
-        return;
-    }
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }
 
-struct weir__curl_handle *weir__curl_handle_new(CURLSH *share)
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share, const struct weir__net *net)
 {
     struct weir__curl_handle *handle = weir__zalloc(sizeof *handle);
     if (handle == NULL)
@@ -160,7 +118,8 @@ struct weir__curl_handle *weir__curl_handle_new(CURLSH *share)
     weir__list_init(&handle->at_host);
     handle->easy = curl_easy_init();
     handle->url = curl_url();
-    if (handle->easy == NULL || handle->url == NULL) {
+    handle->net = net;
+    if (handle->easy == NULL || handle->url == NULL || !weir__net_set(net, handle->easy)) {
         weir__curl_handle_free(handle);
         return NULL;
     }
@@ -173,8 +132,8 @@ void weir__curl_handle_free(struct weir__curl_handle *handle)
 {
     curl_easy_cleanup(handle->easy); /* before what it points to; NULL is fine */
     curl_url_cleanup(handle->url);
-    curl_slist_free_all(handle->headers);
-    weir__free(handle->url_text);
+    weir__slist_free(handle->headers);
+    weir__free_secret(handle->url_text);
     weir__free(handle->method);
     weir__free(handle);
 }
@@ -188,7 +147,7 @@ static int set_url(struct weir__curl_handle *handle, const char *url)
     char *copy = weir__strdup(url);
     if (copy == NULL)
         return WEIR_ENOMEM;
-    weir__free(handle->url_text);
+    weir__free_secret(handle->url_text);
     handle->url_text = NULL;
     CURLUcode rc = curl_url_set(handle->url, CURLUPART_URL, url, 0);
     if (rc != CURLUE_OK) {
@@ -196,6 +155,7 @@ static int set_url(struct weir__curl_handle *handle, const char *url)
         return rc == CURLUE_OUT_OF_MEMORY ? WEIR_ENOMEM : WEIR_EURL;
     }
     handle->url_text = copy;
+    weir__net_set_for(handle->net, handle->easy, url);
     return 0;
 }
 
@@ -221,7 +181,7 @@ static bool add_header(struct curl_slist **list, const char *line)
         empty[name] = ';';
     }
     bool ok = append(list, empty != NULL ? empty : line);
-    weir__free(empty);
+    weir__free_secret(empty);
     return ok;
 }
 
@@ -282,10 +242,10 @@ static int set_headers(struct weir__curl_handle *handle, const struct weir_excha
     for (const char *const *line = added.line; ok && *line != NULL; line++)
         ok = append(&list, *line);
     if (!ok || curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
-        curl_slist_free_all(list);
+        weir__slist_free(list);
         return WEIR_ENOMEM;
     }
-    curl_slist_free_all(handle->headers);
+    weir__slist_free(handle->headers);
     handle->headers = list;
     return 0;
 }
@@ -382,8 +342,9 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
 {
     if (handle->failure != 0)
         return handle->failure;
-    if (code == CURLE_OUT_OF_MEMORY && handle->answered)
-        return WEIR_EHEADERSIZE; /* 7.88's word for a header line over its 100 KB */
+    if (code == CURLE_OUT_OF_MEMORY && handle->answered &&
+        weir__curl_trait(WEIR__CURL_LONG_LINE_OOM))
+        return WEIR_EHEADERSIZE;
     int rc = weir__curl_error(code);
     bool on_the_way = handle->sendings == 0; /* a proxy's refusal, a connect that took too long */
     return on_the_way && (rc == WEIR_ERESET || rc == WEIR_EATTEMPTTIME) ? WEIR_ECONNECT : rc;

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include "base/list.h"
+#include "http/curl_net.h"
 #include "http/curl_upload.h"
 #include "http/response.h"
 
@@ -19,6 +20,7 @@ struct weir__curl_handle {
     CURL *easy;
     CURLU *url;
     struct curl_slist *headers;
+    const struct weir__net *net;
     /* What it was told last. */
     char *url_text;
     char *method; /* NULL: the one that libcurl takes by itself */
@@ -44,8 +46,9 @@ struct weir__curl_handle {
     char error_text[CURL_ERROR_SIZE];
 };
 
-/* What it looks up and its TLS sessions go to and come from the share. NULL: memory is out. */
-struct weir__curl_handle *weir__curl_handle_new(CURLSH *share);
+/* What it looks up and its TLS sessions go to and come from the share; it connects as *net, which
+ * is borrowed, says. NULL: memory is out. */
+struct weir__curl_handle *weir__curl_handle_new(CURLSH *share, const struct weir__net *net);
 void weir__curl_handle_free(struct weir__curl_handle *handle);
 
 /* Prepares the handle for the exchange. 0, WEIR_EURL, WEIR_ENOMEM. */

@@ -272,7 +272,8 @@ static struct weir__shard *roomiest(struct weir__shards *shards)
 static struct weir__curl_handle *handle_new(struct weir__shards *shards)
 {
     struct weir__shard *shard = roomiest(shards);
-    struct weir__curl_handle *handle = shard != NULL ? weir__curl_handle_new(shards->share) : NULL;
+    struct weir__curl_handle *handle =
+        shard != NULL ? weir__curl_handle_new(shards->share, shards->net) : NULL;
     if (handle == NULL)
         return NULL;
     handle->shard = shard;
@@ -362,10 +363,10 @@ static CURLSH *share_new(void)
     return share;
 }
 
-bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, size_t max_parallel,
-                       void (*ended)(struct weir__curl_handle *handle, int rc))
+bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const struct weir__net *net,
+                       size_t max_parallel, void (*ended)(struct weir__curl_handle *handle, int rc))
 {
-    *shards = (struct weir__shards){.ev = ev, .ended = ended};
+    *shards = (struct weir__shards){.ev = ev, .ended = ended, .net = net};
     weir__list_init(&shards->list);
     weir__list_init(&shards->idle);
     weir__list_init(&shards->moved);

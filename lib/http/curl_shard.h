@@ -16,6 +16,7 @@ struct weir__shards {
     /* Called, outside of libcurl, when a handle has left its multi: rc and the handle's response
      * say how it went. It hands the handle back with weir__shards_give. */
     void (*ended)(struct weir__curl_handle *handle, int rc);
+    const struct weir__net *net;
     CURLSH *share;           /* looked-up names and TLS sessions, the same for all shards */
     struct weir__list list;  /* the oldest first */
     struct weir__list idle;  /* handles, most recently used first */
@@ -26,9 +27,10 @@ struct weir__shards {
     int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */
 };
 
-/* For up to max_parallel transfers at a time without reconnecting (more work, at a cost). False:
- * memory is out; to be freed nevertheless. */
-bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, size_t max_parallel,
+/* For up to max_parallel transfers at a time without reconnecting (more work, at a cost). *net is
+ * borrowed. False: memory is out; to be freed nevertheless. */
+bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const struct weir__net *net,
+                       size_t max_parallel,
                        void (*ended)(struct weir__curl_handle *handle, int rc));
 void weir__shards_free(struct weir__shards *shards); /* no transfer may be under way */
 

@@ -65,11 +65,11 @@ static bool has(CURLU *url, CURLUPart what)
 
 void weir__base_free(struct weir__base *base)
 {
-    weir__free(base->text);
+    weir__free_secret(base->text);
     weir__free(base->scheme);
     weir__free(base->host);
     weir__free(base->port);
-    weir__free(base->known);
+    weir__free_secret(base->known);
     *base = (struct weir__base){.path = ""};
 }
 
@@ -155,7 +155,7 @@ static int resolve_absolute(struct weir__base *base, const char *url, char **out
         char *known = rc == 0 ? weir__strdup(url) : NULL;
         if (known == NULL)
             return rc < 0 ? rc : WEIR_ENOMEM;
-        weir__free(base->known);
+        weir__free_secret(base->known);
         base->known = known;
         base->known_own = *own;
     }
