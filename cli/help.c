@@ -57,6 +57,28 @@ static void print_how(void)
            LINE_BYTES_DEFAULT);
 }
 
+static void print_connection(void)
+{
+    fputs("Connections:\n"
+          "  --proxy URL         instead of the environment's: http, https, socks5, ...;\n"
+          "                      '' is none. A password in it can be seen by others on\n"
+          "                      this machine, which one in http_proxy cannot\n"
+          "  --unix-socket PATH  connect to this socket, whatever the URL's host\n"
+          "  --resolve H:P:ADDR  connect to ADDR for host H, port P; several times\n"
+          "  --http2             HTTP/2 with https servers that speak it\n"
+          "  --connect-timeout S seconds for name, TCP and TLS (default 30)\n"
+          "  --cacert PATH       trust these authorities alone: a PEM file or a folder\n"
+          "                      with hashed names (default: the system's)\n"
+          "  --cert FILE         this client's certificate, PEM\n"
+          "  --key FILE          its key (default: in the same file)\n"
+          "  --key-password-env NAME  the key's password is in that variable\n"
+          "  --tls-keylog FILE   append the keys of TLS connections, for Wireshark\n"
+          "                      (SSLKEYLOGFILE is not obeyed)\n"
+          "  --insecure          accept any certificate: for servers under test\n"
+          "\n",
+          stdout);
+}
+
 static void print_input(void)
 {
     printf("INPUT (- is stdin) has one request a line, a JSON object; blank lines are\n"
@@ -136,6 +158,7 @@ void print_run_help(void)
 {
     print_where();
     print_how();
+    print_connection();
     print_input();
     print_output();
     print_what_if();

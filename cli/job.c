@@ -106,7 +106,10 @@ static void explain_failure(struct job *job, int rc)
 {
     const struct run *run = job->run;
     const char *url = job->row.url;
-    const char *proxy = proxy_variable(url_is_absolute(url) ? url : run->origin);
+    const struct weir_net_opts *net = &run->options->connection.net;
+    const char *proxy = NULL;
+    if (net->proxy == NULL && net->unix_socket == NULL)
+        proxy = proxy_variable(url_is_absolute(url) ? url : run->origin);
     if (!could_not_connect(rc))
         return;
     if (job->shortage)

@@ -44,6 +44,7 @@ static const struct option long_options[] = {
     {"max-line-bytes", required_argument, NULL, OPT_MAX_LINE},
     {"force", no_argument, NULL, OPT_FORCE},
     {"no-replay", no_argument, NULL, OPT_NO_REPLAY},
+    CONNECTION_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -198,6 +199,8 @@ static bool take_limit(struct options *options, int id, const char *text)
 
 static bool take_option(struct options *options, int id, const char *text)
 {
+    if (id >= OPT_PROXY)
+        return connection_take(&options->connection, id, text);
     switch (id) {
     case 'o':
         options->output = text;
@@ -237,7 +240,7 @@ static bool take_input(struct options *options, int argc, char **argv)
 }
 
 /* What cannot be seen in one option alone. */
-static bool is_consistent(const struct options *options)
+static bool is_consistent(struct options *options)
 {
     if (options->output == NULL)
         usage_error("no output; add -o FILE, or -o - for stdout");
@@ -250,7 +253,7 @@ static bool is_consistent(const struct options *options)
     else if (options->base_url != NULL && !url_is_absolute(options->base_url))
         usage_error("--base-url must begin with http:// or https://");
     else
-        return true;
+        return connection_is_consistent(&options->connection);
     return false;
 }
 

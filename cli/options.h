@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connection.h"
+
 #define OPTIONS_HEADERS_MAX 64
 
 enum progress_mode {
@@ -31,6 +33,7 @@ struct options {
     int64_t timeout_ms; /* 0: none */
     size_t max_line;    /* bytes */
     enum progress_mode progress;
+    struct connection connection;
     bool force;  /* overwrite the output */
     bool replay; /* a row may be sent again when its outcome is unknown */
 };

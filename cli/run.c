@@ -138,7 +138,8 @@ static int make_client(struct run *run)
                         WEIR_CLIENT_OPTS(.base_url = options->base_url, .headers = options->headers,
                                          .bearer_token = options->api_key,
                                          .limiters = run->limiters, .retry = retry,
-                                         .attempt_timeout_ms = options->timeout_ms));
+                                         .attempt_timeout_ms = options->timeout_ms,
+                                         .net = &options->connection.net));
     if (rc == WEIR_EURL)
         return complain_of_base_url(options->base_url);
     if (rc == WEIR_EHEADER)

@@ -1,7 +1,10 @@
 #include "http/curl_shard.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/curl_idle.h"
 
 /* Instructions per request with 512 in flight: 77.2k at 16 to a shard, 77.6k at 32, 79.3k at 64 and
  * 90k in a single multi handle, which takes 30 KB itself (libcurl 7.88). */
@@ -15,6 +18,7 @@ struct weir__shard {
     struct weir__list moved; /* in shards->moved */
     struct weir__shards *shards;
     CURLM *multi;
+    struct weir__idle *idle; /* NULL but with HTTP/2 */
     ev_timer timer;
     struct weir__list running; /* handles */
     size_t handles;            /* of its own, running or idle */
@@ -128,8 +132,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
             socket_end(sock);
             curl_multi_assign(shard->multi, fd, NULL);
         }
+        if (shard->idle != NULL)
+            weir__idle_add(shard->idle, fd); /* or it is closed next */
         return 0;
     }
+    if (shard->idle != NULL)
+        weir__idle_remove(shard->idle, fd);
     if (sock == NULL && (sock = socket_new(shard, fd)) == NULL)
         return -1;
     int mask = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
@@ -140,6 +148,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     ev_io_set(&sock->watcher, fd, mask);
     ev_io_start(ev, &sock->watcher);
     return 0;
+}
+
+/* In place of libcurl's own close. */
+static int on_close(void *arg, curl_socket_t fd)
+{
+    struct weir__shard *shard = arg;
+    weir__idle_remove(shard->idle, fd);
+    return close(fd);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *timer, int events)
@@ -183,7 +199,12 @@ static struct weir__shard *shard_new(struct weir__shards *shards)
         return NULL;
     shard->shards = shards;
     shard->multi = curl_multi_init();
-    if (shard->multi == NULL) {
+    bool watched = shards->net->opts.http2 != WEIR_HTTP2_OFF;
+    if (watched)
+        shard->idle = weir__zalloc(sizeof *shard->idle);
+    if (shard->multi == NULL || (watched && shard->idle == NULL)) {
+        curl_multi_cleanup(shard->multi); /* NULL is an error that it reports, no more */
+        weir__free(shard->idle);
         weir__free(shard);
         return NULL;
     }
@@ -228,7 +249,8 @@ static void shard_free(struct weir__shard *shard)
         if (handle->shard == shard)
             handle_free(handle);
     }
-    curl_multi_cleanup(shard->multi); /* closes connections: on_socket runs */
+    curl_multi_cleanup(shard->multi); /* closes connections: on_socket and on_close run */
+    weir__free(shard->idle);
     ev_timer_stop(shards->ev, &shard->timer);
     drop_sockets(shard);
     weir__list_remove(&shard->moved);
@@ -276,6 +298,10 @@ static struct weir__curl_handle *handle_new(struct weir__shards *shards)
         shard != NULL ? weir__curl_handle_new(shards->share, shards->net) : NULL;
     if (handle == NULL)
         return NULL;
+    if (shard->idle != NULL) {
+        curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
+    }
     handle->shard = shard;
     shard->handles++;
     shards->handles++;
@@ -314,6 +340,8 @@ static void has_moved(struct weir__shard *shard)
 bool weir__shards_start(struct weir__curl_handle *handle)
 {
     struct weir__shard *shard = handle->shard;
+    if (shard->idle != NULL)
+        weir__idle_check(shard->idle);
     if (curl_multi_add_handle(shard->multi, handle->easy) != CURLM_OK)
         return false;
     weir__list_push(&shard->running, &handle->node);

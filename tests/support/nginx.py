@@ -58,6 +58,7 @@ class Request(NamedTuple):
     uri: str
     connection: int  # a number per connection
     time_s: float  # when it was done
+    protocol: str  # "HTTP/1.1"
 
 
 def free_port():
@@ -139,7 +140,7 @@ class Nginx:
         server that was stopped is complete."""
         with open(self.path("access.log"), encoding="utf-8") as log:
             lines = [line.split() for line in log if line.endswith("\n")]
-        return [Request(int(w[0]), w[1], w[2], int(w[4]), float(w[5])) for w in lines]
+        return [Request(int(w[0]), w[1], w[2], int(w[4]), float(w[5]), w[3]) for w in lines]
 
     def errors(self):
         """What it said: its error log, and before it could open that, stderr."""

@@ -1,0 +1,46 @@
+#include "http/curl_idle.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void weir__idle_remove(struct weir__idle *idle, int fd)
+{
+    for (unsigned i = 0; i < idle->count; i++) {
+        if (idle->sockets[i].fd == fd) {
+            idle->sockets[i] = idle->sockets[--idle->count];
+            return;
+        }
+    }
+}
+
+void weir__idle_add(struct weir__idle *idle, int fd)
+{
+    weir__idle_remove(idle, fd);
+    if (idle->count < WEIR__IDLE_MAX)
+        idle->sockets[idle->count++] = (struct pollfd){.fd = fd, .events = POLLRDHUP};
+}
+
+/* Whoever reads from it finds the end at once. Without a file to spare all stays as it is. */
+static void replace(int fd)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return;
+    close(pair[1]);
+    dup3(pair[0], fd, O_CLOEXEC);
+    close(pair[0]);
+}
+
+void weir__idle_check(struct weir__idle *idle)
+{
+    if (idle->count == 0 || poll(idle->sockets, idle->count, 0) <= 0)
+        return;
+    for (unsigned i = idle->count; i-- > 0;) {
+        const struct pollfd *at = &idle->sockets[i];
+        if ((at->revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
+            continue;
+        replace(at->fd);
+        weir__idle_remove(idle, at->fd); /* the last one takes its place, and has been seen */
+    }
+}

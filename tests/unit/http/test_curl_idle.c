@@ -1,0 +1,114 @@
+/* Sockets that nobody uses: those that the other side has ended are closed, and only those. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "http/curl_idle.h"
+
+enum { PAIRS = 3, OURS = 0, THEIRS = 1 };
+
+static int pairs[PAIRS][2];
+static struct weir__idle idle;
+
+static int set_up(void **state)
+{
+    (void)state;
+    idle = (struct weir__idle){.count = 0};
+    for (int i = 0; i < PAIRS; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
+        weir__idle_add(&idle, pairs[i][OURS]);
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PAIRS; i++) {
+        close(pairs[i][OURS]);
+        close(pairs[i][THEIRS]);
+    }
+    return 0;
+}
+
+/* Whether whoever looks finds its end at once, nothing before it. */
+static int has_ended(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* What libcurl would take for a sign of life, and the end behind it. */
+static void speak_and_end(int pair)
+{
+    assert_int_equal(send(pairs[pair][THEIRS], "x", 1, 0), 1);
+    assert_int_equal(shutdown(pairs[pair][THEIRS], SHUT_WR), 0);
+}
+
+static void the_ended_one_is_closed(void **state)
+{
+    char byte;
+    (void)state;
+    assert_int_equal(send(pairs[0][THEIRS], "x", 1, 0), 1);
+    speak_and_end(1);
+    assert_false(has_ended(pairs[1][OURS]));
+    weir__idle_check(&idle);
+    assert_false(has_ended(pairs[0][OURS]));
+    assert_true(has_ended(pairs[1][OURS]));
+    assert_false(has_ended(pairs[2][OURS]));
+    assert_int_equal(idle.count, 2);
+    /* The other side sees that it is closed, though it has not been by who owns it. (Unread bytes
+     * make it a reset.) */
+    assert_true(recv(pairs[1][THEIRS], &byte, 1, MSG_DONTWAIT) <= 0);
+}
+
+static void several_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PAIRS; i++)
+        speak_and_end(i);
+    weir__idle_check(&idle);
+    for (int i = 0; i < PAIRS; i++)
+        assert_true(has_ended(pairs[i][OURS]));
+    assert_int_equal(idle.count, 0);
+    weir__idle_check(&idle); /* none left */
+}
+
+static void one_in_use_is_left_alone(void **state)
+{
+    (void)state;
+    speak_and_end(1);
+    weir__idle_remove(&idle, pairs[1][OURS]);
+    weir__idle_remove(&idle, 12345);
+    weir__idle_check(&idle);
+    assert_false(has_ended(pairs[1][OURS]));
+    assert_int_equal(idle.count, 2);
+}
+
+static void so_many_and_no_more(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < 2 * WEIR__IDLE_MAX; fd++) {
+        weir__idle_add(&idle, 10000 + fd % WEIR__IDLE_MAX); /* and none twice */
+        assert_true(idle.count <= WEIR__IDLE_MAX);
+    }
+    assert_int_equal(idle.count, WEIR__IDLE_MAX);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_ended_one_is_closed),
+        TEST(several_at_once),
+        TEST(one_in_use_is_left_alone),
+        TEST(so_many_and_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
