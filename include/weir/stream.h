@@ -12,7 +12,8 @@
  * closed; then its tokens are settled, by the usage that an event told or else by the estimate.
  *
  * A reader that is slower than the server holds the server back: when buffer_bytes are full no more
- * is taken from the connection. */
+ * is taken from the connection. (With HTTP/2, whose connections are shared, up to 32 MiB are, which
+ * is libcurl's window: <weir/net.h>.) */
 #ifndef WEIR_STREAM_H
 #define WEIR_STREAM_H
 

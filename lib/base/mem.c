@@ -56,9 +56,14 @@ void weir__free(void *memory)
     free(memory);
 }
 
-void weir__free_secret(char *text)
+void weir__wipe(char *text)
 {
     if (text != NULL)
         explicit_bzero(text, strlen(text));
+}
+
+void weir__free_secret(char *text)
+{
+    weir__wipe(text);
     free(text);
 }

@@ -10,7 +10,10 @@ void *weir__realloc(void *old, size_t size); /* old stays valid when NULL is ret
 char *weir__strdup(const char *text);
 char *weir__memdup(const void *data, size_t len); /* with a NUL behind it */
 void weir__free(void *memory);
-void weir__free_secret(char *text); /* wiped first; NULL is fine */
+
+/* For what may hold a key: header lines, URLs, passwords. NULL is fine for both. */
+void weir__wipe(char *text);
+void weir__free_secret(char *text); /* wiped first */
 
 /* For tests: the k-th allocation of this thread from now (1 = the next) and all after it fail;
  * 0 switches that off. Returns how many allocations were made since the last call. */

@@ -72,17 +72,29 @@ static struct started *copy(weir_client *client, const struct weir_request *give
     return started;
 }
 
+/* The block lives as long as its task, which may be long after the request. */
+static void wipe(const struct started *started)
+{
+    const char *const *line = started->request.headers;
+    for (; line != NULL && *line != NULL; line++)
+        weir__wipe((char *)(uintptr_t)*line);
+    weir__wipe((char *)(uintptr_t)started->request.url);
+}
+
 static int run_started(void *arg)
 {
     const struct started *started = weir__task_owned(weir_task_self());
     started->client->calls--; /* weir_request counts it itself */
-    return weir_request(started->client, &started->request, arg);
+    int rc = weir_request(started->client, &started->request, arg);
+    wipe(started);
+    return rc;
 }
 
 static void never_ran(weir_task *task)
 {
     const struct started *started = weir__task_owned(task);
     started->client->calls--;
+    wipe(started);
 }
 
 weir_task *weir_request_start(weir_group *group, weir_client *client,

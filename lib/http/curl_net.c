@@ -22,7 +22,7 @@ enum { CONNECT_TIMEOUT_MS = 30000, IDLE_MAX_MS = 118000 };
 void weir__slist_free(struct curl_slist *list)
 {
     for (struct curl_slist *line = list; line != NULL; line = line->next)
-        explicit_bzero(line->data, strlen(line->data));
+        weir__wipe(line->data);
     curl_slist_free_all(list);
 }
 

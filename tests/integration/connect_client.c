@@ -1,7 +1,7 @@
 /* Sends a POST to each URL that stands on a line of stdin, with the connection options of its
  * arguments, and says how it went:
  *
- *     connect_client [http2=N] [tls_min=N] [ca_file=F] [ca_dir=F] [cert_file=F] [resolve=E] ...
+ *     connect_client [http2=N] [tls_min=N] [ca_file=F] [ca_dir=F] [cert_file=F] [curl_first] ...
  *
  * A line "many N URL" sends N at a time. "slow URL" reads the first byte of the answer only and
  * tells how much memory the process has; URLs on the lines behind it are got meanwhile, each told
@@ -14,6 +14,10 @@
 #include <weir/weir.h>
 
 enum { MANY_MAX = 1000 };
+
+/* <curl/curl.h>: what a program may have called before it uses weir. */
+enum { CURL_GLOBAL_ALL = 3 };
+int curl_global_init(long flags);
 
 struct job {
     struct weir_net_opts net;
@@ -35,6 +39,15 @@ static const char *value_of(const char *arg, const char *name)
     return strncmp(arg, name, len) == 0 && arg[len] == '=' ? arg + len + 1 : NULL;
 }
 
+/* False: the argument has another name. */
+static bool number_of(const char *arg, const char *name, int *number)
+{
+    const char *text = value_of(arg, name);
+    if (text != NULL)
+        *number = (int)strtol(text, NULL, 10);
+    return text != NULL;
+}
+
 static int take(struct job *job, const char *arg)
 {
     struct weir_net_opts *net = &job->net;
@@ -51,12 +64,15 @@ static int take(struct job *job, const char *arg)
             return 0;
         }
     }
-    if (value_of(arg, "http2") != NULL)
-        net->http2 = (enum weir_http2)atoi(value_of(arg, "http2"));
-    else if (value_of(arg, "tls_min") != NULL)
-        net->tls_min = (enum weir_tls)atoi(value_of(arg, "tls_min"));
-    else if (value_of(arg, "idle_max_ms") != NULL)
-        net->idle_max_ms = atoi(value_of(arg, "idle_max_ms"));
+    int number;
+    if (number_of(arg, "http2", &number))
+        net->http2 = (enum weir_http2)number;
+    else if (number_of(arg, "tls_min", &number))
+        net->tls_min = (enum weir_tls)number;
+    else if (number_of(arg, "idle_max_ms", &number))
+        net->idle_max_ms = number;
+    else if (strcmp(arg, "curl_first") == 0)
+        return curl_global_init(CURL_GLOBAL_ALL) == 0 ? 0 : WEIR_ENOTSUP;
     else
         return WEIR_EINVAL;
     return 0;
@@ -77,7 +93,7 @@ static long resident_kb(void)
     FILE *file = fopen("/proc/self/status", "r");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         if (strncmp(line, "VmRSS:", 6) == 0)
-            kb = atol(line + 6);
+            kb = strtol(line + 6, NULL, 10);
     }
     if (file != NULL)
         fclose(file);

@@ -31,7 +31,8 @@ def setUpModule():
     AUTHORITY = Authority(FOLDER)
     CERT, KEY = AUTHORITY.issue("server", "IP:127.0.0.1", "DNS:pinned.test")
     CLIENT = os.path.join(FOLDER, "connect_client")
-    done = compiler.link(CLIENT, str(compiler.SOURCE / "tests/integration/connect_client.c"))
+    source = compiler.SOURCE / "tests/integration/connect_client.c"
+    done = compiler.link(CLIENT, str(source), "-lcurl")
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
 
@@ -199,6 +200,18 @@ class Certificates(Connections):
             os.chmod(asked, 0o644)
             self.run_at(server.tls_url, 1, *trust, "--tls-keylog", asked, status=2)
             self.assertIn("others may read it", self.result.stderr)
+
+
+    def test_keys_are_not_logged_by_a_libcurl_that_has_seen_the_variable(self):
+        wild, asked = self.path("wild.keys"), self.path("asked.keys")
+        env = {"SSLKEYLOGFILE": wild}
+        trust = f"ca_file={AUTHORITY.file}"
+        with Secure() as server:
+            for more in ((), (f"tls_keylog_file={asked}",)):
+                with Client("curl_first", trust, *more, env=env) as client:
+                    self.assertEqual(client.ask(server.tls_url)[0], "0")
+                self.assertEqual(self.read("wild.keys"), b"")  # it was made before
+        self.assertNotEqual(self.read("asked.keys"), b"")
 
 
 class Http2(Connections):

@@ -32,6 +32,18 @@ static void test_copies(void **state)
     weir__free(NULL);
 }
 
+static void test_wiped(void **state)
+{
+    static const char zeros[8];
+    char text[8] = "secret";
+    (void)state;
+    weir__wipe(text);
+    assert_memory_equal(text, zeros, sizeof zeros);
+    weir__wipe(NULL);
+    weir__free_secret(weir__strdup("secret"));
+    weir__free_secret(NULL);
+}
+
 static void test_zeroed(void **state)
 {
     (void)state;
@@ -123,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_copies, reset),
+        cmocka_unit_test_teardown(test_wiped, reset),
         cmocka_unit_test_teardown(test_zeroed, reset),
         cmocka_unit_test_teardown(test_realloc_keeps_content, reset),
         cmocka_unit_test_teardown(test_fails_from_the_kth_on, reset),
