@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/curl_idle.h"
+#include "http/curl_version.h"
 
 /* Instructions per request with 512 in flight: 77.2k at 16 to a shard, 77.6k at 32, 79.3k at 64 and
  * 90k in a single multi handle, which takes 30 KB itself (libcurl 7.88). */
@@ -181,8 +182,13 @@ static int on_set_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- shards ---- */
 
+/* CURLMOPT_QUICK_EXIT, which headers before 8.20 lack. */
+static const CURLMoption pool_quick_exit = (CURLMoption)21;
+
 static void shard_set_up(struct weir__shard *shard)
 {
+    if (weir__curl_trait(WEIR__CURL_POOL))
+        curl_multi_setopt(shard->multi, pool_quick_exit, 1L);
     curl_multi_setopt(shard->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(shard->multi, CURLMOPT_SOCKETDATA, shard);
     curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);

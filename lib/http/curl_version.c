@@ -13,6 +13,7 @@ static const struct {
 } traits[WEIR__CURL_TRAITS] = {
     [WEIR__CURL_USABLE] = {OLDEST, 0},
     [WEIR__CURL_QUICK_EXIT] = {0, 0x081500},    /* 8.21 lets the thread go by itself */
+    [WEIR__CURL_POOL] = {0x081400, 0},          /* curl/curl#20936 */
     [WEIR__CURL_H2C] = {0x080000, 0},           /* 8.0 has the fix, curl/curl#10643 */
     [WEIR__CURL_LONG_LINE_OOM] = {0, 0x080600}, /* then CURLE_TOO_LARGE */
 };

@@ -12,6 +12,7 @@
 enum weir__curl_trait {
     WEIR__CURL_USABLE,        /* has all that the transport takes for granted */
     WEIR__CURL_QUICK_EXIT,    /* a cancel waits for the resolver's thread unless told otherwise */
+    WEIR__CURL_POOL,          /* has a pool of them per multi, whose end waits likewise */
     WEIR__CURL_H2C,           /* may use connections again that began as HTTP/2 without TLS */
     WEIR__CURL_LONG_LINE_OOM, /* a header line over its 100 KB is CURLE_OUT_OF_MEMORY */
     WEIR__CURL_TRAITS,
