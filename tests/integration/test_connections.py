@@ -215,11 +215,15 @@ class Certificates(Connections):
 
 
 class Http2(Connections):
-    def test_one_connection_for_many(self):
-        with Secure("keepalive_requests 100000;") as server:
-            trust = ("--cacert", AUTHORITY.file, "--concurrency", "32")
-            self.run_at(server.tls_url, 400, "--http2", *trust)
-            self.assertEqual(server.witness(), (400, 1, {"HTTP/2.0"}))
+    def test_few_connections_for_many(self):
+        """One for each 32 requests at a time, which is what a multi handle of libcurl takes."""
+        for concurrency, connections in ((32, 1), (96, 3)):
+            with Secure("keepalive_requests 100000;") as server:
+                trust = ("--cacert", AUTHORITY.file, "--concurrency", str(concurrency), "--force")
+                self.run_at(server.tls_url, 400, "--http2", *trust)
+                requests, most, protocols = server.witness()
+                self.assertEqual((requests, protocols), (400, {"HTTP/2.0"}))
+                self.assertLessEqual(most, connections)
 
     def test_not_unless_asked_for(self):
         with Secure() as server:

@@ -265,14 +265,24 @@ static int a_tunnel(void *arg)
 static int no_proxy_at_all(void *arg)
 {
     struct script_server *server = SCRIPT_SERVER(answer);
+    const char *port = strrchr(script_server_url(server), ':') + 1;
+    char entry[64], url[64];
     (void)arg;
+    snprintf(entry, sizeof entry, "pinned.example:%s:127.0.0.1", port);
+    snprintf(url, sizeof url, "http://pinned.example:%s/", port);
     setenv("all_proxy", "http://127.0.0.1:1", 1);
-    setenv("no_proxy", "", 1);
-    weir_client *client = CLIENT(server, .net = WEIR_NET_OPTS(.proxy = ""));
-    check_answer(client, POST_TO("/"), 200, "ok");
+    for (int none = 0; none <= 1; none++) {
+        struct weir_net_opts net = NET(.proxy = none ? "" : NULL, .resolve = LIST(entry));
+        weir_client *client = client_with(WEIR_CLIENT_OPTS(.net = &net));
+        if (none)
+            check_answer(client, POST_TO(url), 200, "ok");
+        else
+            check_failure(client, POST_TO(url), WEIR_ECONNECT, WEIR_SENT_NEVER);
+        check_int(weir_client_free(client), 0);
+    }
     forget_proxies();
-    unsetenv("no_proxy");
-    return end(server, client);
+    script_server_stop(server);
+    return 0;
 }
 
 static int pinned_addresses(void *arg)
@@ -300,8 +310,11 @@ static int a_connect_that_takes_too_long(void *arg)
     (void)arg;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", script_deaf_port(fds));
     weir_client *client =
-        client_with(WEIR_CLIENT_OPTS(.net = WEIR_NET_OPTS(.connect_timeout_ms = 20)));
+        client_with(WEIR_CLIENT_OPTS(.attempt_timeout_ms = 4 * BOUND_MS,
+                                     .net = WEIR_NET_OPTS(.connect_timeout_ms = 20)));
+    int64_t begun_ms = weir_now_ms();
     check_failure(client, POST_TO(url), WEIR_ECONNECT, WEIR_SENT_NEVER);
+    check(weir_now_ms() - begun_ms < BOUND_MS);
     check_int(weir_client_free(client), 0);
     script_deaf_end(fds);
     return 0;
