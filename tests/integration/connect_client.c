@@ -22,6 +22,7 @@ int curl_global_init(long flags);
 struct job {
     struct weir_net_opts net;
     const char *resolve[2];
+    int attempt_timeout_ms;
     int argc;
     char **argv;
     weir_client *client;
@@ -71,6 +72,8 @@ static int take(struct job *job, const char *arg)
         net->tls_min = (enum weir_tls)number;
     else if (number_of(arg, "idle_max_ms", &number))
         net->idle_max_ms = number;
+    else if (number_of(arg, "attempt_timeout_ms", &number))
+        job->attempt_timeout_ms = number;
     else if (strcmp(arg, "curl_first") == 0)
         return curl_global_init(CURL_GLOBAL_ALL) == 0 ? 0 : WEIR_ENOTSUP;
     else
@@ -177,6 +180,7 @@ static int work(void *arg)
     if (rc == 0)
         rc = weir_client_new(&job->client,
                              WEIR_CLIENT_OPTS(.net = &job->net, .log = WEIR_LOG_OPTS(.fn = say),
+                                              .attempt_timeout_ms = job->attempt_timeout_ms,
                                               .retry = WEIR_RETRY_OPTS(.max_attempts = 1)));
     while (rc == 0 && fgets(line, sizeof line, stdin) != NULL) {
         rc = obey(job, line);
