@@ -78,7 +78,8 @@ extern "C" {
 /* Checks options as weir_client_new does, which says the same in its client's log: 0, WEIR_EINVAL,
  * WEIR_EIO, WEIR_ELIBCURL (the libcurl that is loaded is too old, or was built without what they
  * ask for), WEIR_ENOMEM. What is wrong is written to text (cut at size - 1; "" if nothing is),
- * without any secret. NULL is the defaults. Opens no connection, does not suspend. */
+ * without any secret. NULL is the defaults. Opens no connection, but makes the tls_keylog_file.
+ * Does not suspend. */
 WEIR_API int weir_net_check(const struct weir_net_opts *net, char *text, size_t size);
 
 #ifdef __cplusplus

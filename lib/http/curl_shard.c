@@ -343,10 +343,19 @@ static void has_moved(struct weir__shard *shard)
     weir__list_push(&shard->shards->moved, &shard->moved);
 }
 
+/* While a stream waits for its reader libcurl lets go of its socket, too. */
+static bool may_be_paused(struct weir__shard *shard)
+{
+    struct weir__list *node = shard->running.next;
+    while (node != &shard->running && handle_at(node)->content == NULL)
+        node = node->next;
+    return node != &shard->running;
+}
+
 bool weir__shards_start(struct weir__curl_handle *handle)
 {
     struct weir__shard *shard = handle->shard;
-    if (shard->idle != NULL)
+    if (shard->idle != NULL && !may_be_paused(shard))
         weir__idle_check(shard->idle);
     if (curl_multi_add_handle(shard->multi, handle->easy) != CURLM_OK)
         return false;

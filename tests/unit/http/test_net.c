@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <weir/net.h>
+#include <weir/stream.h>
 
 #include "curl_rig.h"
 
@@ -320,6 +321,41 @@ static int a_connect_that_takes_too_long(void *arg)
     return 0;
 }
 
+/* ---- connections that nobody uses ---- */
+
+enum { LONG_BODY = 150000 };
+
+static bool read_all(weir_stream *stream, size_t want)
+{
+    static char piece[4096];
+    int64_t n;
+    size_t all = 0;
+    while ((n = weir_stream_read(stream, piece, sizeof piece)) > 0)
+        all += (size_t)n;
+    return check_int(n, 0) && check_int((int64_t)all, (int64_t)want);
+}
+
+/* A stream whose reader is slow stops its connection, which libcurl then no longer wants watched.
+ * The server has sent all and closed it: what the kernel has got of it is not lost when the next
+ * request looks for dead ones. */
+static int a_paused_connection_is_in_use(void *arg)
+{
+    struct script_server *server =
+        SCRIPT_SERVER({.answer = "HTTP/1.1 200 OK\r\nContent-Length: 150000\r\n\r\n",
+                       .fill = LONG_BODY,
+                       .end = SCRIPT_CLOSE},
+                      answer);
+    weir_stream *stream;
+    (void)arg;
+    weir_client *client = CLIENT(server, .net = WEIR_NET_OPTS(.http2 = WEIR_HTTP2_TLS));
+    check_int(weir_stream_open(client, WEIR_REQUEST(.url = "/"), NULL, &stream), 0);
+    wait_closed(server, 1);
+    check_answer(client, POST_TO("/"), 200, "ok");
+    check(read_all(stream, LONG_BODY));
+    weir_stream_close(stream);
+    return end(server, client);
+}
+
 /* ---- files and memory ---- */
 
 static int the_key_log_is_its_owners(void *arg)
@@ -383,6 +419,7 @@ int main(void)
         REAL_TEST(no_proxy_at_all),
         REAL_TEST(pinned_addresses),
         REAL_TEST(a_connect_that_takes_too_long),
+        REAL_TEST(a_paused_connection_is_in_use),
         REAL_TEST(the_key_log_is_its_owners),
         REAL_TEST(allocations_that_fail),
     };
