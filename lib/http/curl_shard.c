@@ -343,13 +343,17 @@ static void has_moved(struct weir__shard *shard)
     weir__list_push(&shard->shards->moved, &shard->moved);
 }
 
-/* While a stream waits for its reader libcurl lets go of its socket, too. */
+/* While a stream waits for its reader, libcurl lets go of its socket, too; a body that waits for
+ * its source may come to the same. */
 static bool may_be_paused(struct weir__shard *shard)
 {
-    struct weir__list *node = shard->running.next;
-    while (node != &shard->running && handle_at(node)->content == NULL)
-        node = node->next;
-    return node != &shard->running;
+    for (struct weir__list *node = shard->running.next; node != &shard->running;
+         node = node->next) {
+        const struct weir__curl_handle *handle = handle_at(node);
+        if (handle->content != NULL || handle->upload != NULL)
+            return true;
+    }
+    return false;
 }
 
 bool weir__shards_start(struct weir__curl_handle *handle)
