@@ -159,7 +159,7 @@ static int wrong_keys(void *arg)
     static const char *const other[] = {"X-Other: a", NULL};
     struct model_server server = {.latency_ms = 10};
     struct witness witness = {.server = &server};
-    weir_client *client = CLIENT_BEFORE(&witness);
+    weir_client *client = CLIENT_BEFORE(&witness, .rate = 0);
     char longest[257];
     (void)arg;
     memset(longest, 'k', 256);

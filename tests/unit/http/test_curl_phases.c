@@ -33,7 +33,7 @@ static void check_new(const struct weir_phases *phases)
 static int a_new_connection_and_an_old_one(void *arg)
 {
     struct script_server *server = SCRIPT_SERVER({.answer = SCRIPT_OK("2", "ok")});
-    weir_client *client = CLIENT(server);
+    weir_client *client = CLIENT(server, .rate = 0);
     (void)arg;
     int64_t start_ns = weir_now_ns();
     struct weir_phases phases = phases_of_get(client, "/", 0);
@@ -76,7 +76,7 @@ static int it_did_not_come_so_far(void *arg)
 static int of_a_stream_to_its_first_byte(void *arg)
 {
     struct script_server *server = SCRIPT_SERVER({.answer = SCRIPT_OK("4", "text")});
-    weir_client *client = CLIENT(server);
+    weir_client *client = CLIENT(server, .rate = 0);
     weir_stream *stream = NULL;
     char text[8];
     (void)arg;
@@ -119,7 +119,7 @@ static int unknown_of_a_transport_of_ones_own(void *arg)
 static int the_size_must_be_set(void *arg)
 {
     struct script_server *server = SCRIPT_SERVER({.answer = SCRIPT_OK("2", "ok")});
-    weir_client *client = CLIENT(server);
+    weir_client *client = CLIENT(server, .rate = 0);
     weir_response *response = NULL;
     struct weir_phases phases = {.size = 0};
     (void)arg;
