@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "http_text.h"
 #include "term.h"
 
@@ -85,6 +86,27 @@ static void judge_failure(struct answer *answer, int rc)
     snprintf(answer->text, sizeof answer->text, "%s%s%s", weir_strerror(rc), *why ? ": " : "", why);
 }
 
+/* What came of it is not kept, as of any answer that was lost on its way. */
+static void judge_stream(struct answer *answer)
+{
+    struct span error;
+    enum events_end end = events_check(answer->body, &error);
+    if (end == EVENTS_WHOLE)
+        return;
+    answer->ok = false;
+    answer->status = 0;
+    if (end == EVENTS_CUT) {
+        snprintf(answer->code, sizeof answer->code, "reset");
+        snprintf(answer->text, sizeof answer->text,
+                 "the streamed answer was cut off before its end");
+        return;
+    }
+    snprintf(answer->code, sizeof answer->code, "stream_error");
+    snprintf(answer->text, sizeof answer->text, "the server broke its streamed answer off");
+    if (error.at != NULL)
+        answer->said = find_message(error);
+}
+
 static void take_answer(struct answer *answer, const weir_response *response)
 {
     answer->status = weir_response_status(response);
@@ -110,6 +132,8 @@ void answer_judge(struct answer *answer, const char *file, const struct line *li
     if (rc == 0) {
         take_answer(answer, response);
         judge_status(answer);
+        if (events_are_in(response))
+            judge_stream(answer);
     } else {
         judge_failure(answer, rc); /* what came of an answer before it broke off is no answer */
     }

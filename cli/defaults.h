@@ -29,6 +29,10 @@
 /* So many rows at the beginning whose URLs are relative, without a base URL, end the run. */
 #define BASE_ROWS 20
 
+/* Seconds from one line of progress to the next, where nobody looks and where somebody does. */
+#define PROGRESS_UNWATCHED_S 30
+#define PROGRESS_PLAIN_S     5
+
 /* Headers of a row. */
 #define ROW_HEADERS_MAX 100
 

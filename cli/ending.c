@@ -105,6 +105,8 @@ static int say_stopped(const struct run *run)
         return EXIT_AUTH;
     case STOP_BASELESS:
         return say_baseless(run);
+    case STOP_FORM:
+        return input_complain_of_form(&run->input, run->form);
     case STOP_INPUT:
         complain("weir run: reading %s failed after %" PRIu64 " rows: stopped", run->input.name,
                  run->input.rows);

@@ -50,11 +50,12 @@ static void print_how(void)
            ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
     printf("  --max-line-bytes N  longest line of INPUT (default %zu)\n"
            "  --progress MODE     auto: a status line if stderr is a terminal, else a line\n"
-           "                      every 30 s (default); plain: a line every 5 s; none:\n"
-           "                      nothing but fatal errors; see the exit status\n"
+           "                      every %d s (default); plain: a line every %d s; a number:\n"
+           "                      a line every so many seconds; none: nothing but fatal\n"
+           "                      errors; see the exit status\n"
            "  --help              this text\n"
            "\n",
-           LINE_BYTES_DEFAULT);
+           LINE_BYTES_DEFAULT, PROGRESS_UNWATCHED_S, PROGRESS_PLAIN_S);
 }
 
 static void print_connection(void)
@@ -110,8 +111,11 @@ static void print_output(void)
         "  error      null when the status is 200 to 299, else {\"code\",\"message\"}.\n"
         "             Codes: http_429 and the like; bad_row: could not be sent; or how\n"
         "             the last attempt failed: connect, resolve, tls, reset, timeout,\n"
-        "             proto, bodysize, headersize, transfer\n"
+        "             proto, bodysize, headersize, transfer, stream_error\n"
         "  attempts   how often it was tried\n"
+        "A row may ask for a stream (\"stream\":true): its events are collected, and body\n"
+        "is their text, a string. A stream without its end is a lost answer, and tried\n"
+        "again as such.\n"
         "A new OUTPUT is readable by its owner alone. Redirects are not followed.\n"
         "\n",
         stdout);

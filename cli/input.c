@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "exit_status.h"
+#include "form.h"
 #include "options.h"
 #include "term.h"
 
 /* A line keeps a buffer of this size between rows, so that usual rows cost no allocation. */
 #define LINE_KEPT  ((size_t)64 << 10)
 #define LINE_FIRST ((size_t)1 << 10)
+#define HEAD_ROOM  512
 
 static int refuse(const struct input *input, int error)
 {
@@ -23,6 +25,23 @@ static int refuse(const struct input *input, int error)
                                          : "name a file of requests";
     return usage_error("cannot read %s: %s; %s", input->name, error_text(error, buf, sizeof buf),
                        hint);
+}
+
+int input_complain_of_form(const struct input *input, const struct form *form)
+{
+    return usage_error("%s %s, and weir reads JSON Lines, a request a line; %s", input->name,
+                       form->what, form->mend);
+}
+
+/* What can be seen without taking anything from the file. 0 or EXIT_USAGE. */
+static int check_head(const struct input *input)
+{
+    char head[HEAD_ROOM];
+    if (!S_ISREG(input->status.st_mode))
+        return 0;
+    ssize_t len = pread(input->fd, head, sizeof head, input->begin);
+    const struct form *form = len > 0 ? form_of_bytes(head, (size_t)len) : NULL;
+    return form != NULL ? input_complain_of_form(input, form) : 0;
 }
 
 int input_open(struct input *input, const char *name, size_t max_line)
@@ -43,7 +62,10 @@ int input_open(struct input *input, const char *name, size_t max_line)
     }
     off_t at = S_ISREG(input->status.st_mode) ? lseek(input->fd, 0, SEEK_CUR) : 0;
     input->begin = at > 0 ? at : 0;
-    return 0;
+    int status = check_head(input);
+    if (status != 0)
+        input_close(input);
+    return status;
 }
 
 void input_close(struct input *input)

@@ -9,6 +9,8 @@
 
 #include <weir/jsonl.h>
 
+#include "form.h"
+
 struct input {
     int fd;
     const char *name; /* as messages call it */
@@ -34,6 +36,9 @@ struct line {
 /* Opens the file of that name, or takes stdin for "-". 0, or EXIT_USAGE with a message. */
 int input_open(struct input *input, const char *name, size_t max_line);
 void input_close(struct input *input);
+
+/* Says what the file is instead of rows, and what to do. Returns EXIT_USAGE. */
+int input_complain_of_form(const struct input *input, const struct form *form);
 
 /* Inside weir_run, before the first row: 0 or a WEIR_E code; and after the last. */
 int input_start(struct input *input);

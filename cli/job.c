@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "defaults.h"
+#include "events.h"
+#include "form.h"
 #include "http_text.h"
 #include "shortage.h"
 #include "term.h"
@@ -74,18 +76,30 @@ static bool seems_unreachable(const struct job *job, int rc)
     return could_not_connect(rc) && !job->run->answered && job->for_origin && !job->shortage;
 }
 
+/* A stream that did not come to its end is a lost answer, which the connection did not notice. */
+static bool lost_its_end(const struct weir_attempt *attempt)
+{
+    struct span error;
+    if (attempt->rc != 0 || !events_are_in(attempt->response))
+        return false;
+    struct span body = {weir_response_body(attempt->response),
+                        weir_response_body_len(attempt->response)};
+    return events_check(body, &error) != EVENTS_WHOLE;
+}
+
 int job_retry_if(const struct weir_attempt *attempt, void *arg)
 {
     struct run *run = arg;
     struct job *job = weir_task_arg(weir_task_self());
+    bool again = attempt->retry != 0 || (attempt->replay != 0 && lost_its_end(attempt));
     if (attempt->rc == 0)
         run->answered = true;
     job->shortage = could_not_connect(attempt->rc) && shortage_is_now();
     if (seems_unreachable(job, attempt->rc))
         return 0;
-    if (attempt->retry)
+    if (again)
         leave_place(job);
-    return attempt->retry;
+    return again;
 }
 
 /* Rows may name other servers; one of those that is down does not end the run. Without a base URL
@@ -155,6 +169,14 @@ static void watch_server(struct job *job, int rc)
 
 /* --- a row -------------------------------------------------------------------------------- */
 
+/* Nothing was sent before the first row was read. */
+static bool is_no_row(struct run *run, const struct line *line)
+{
+    if (line->row == 1 && !line->too_long)
+        run->form = form_of_line((struct span){line->text, line->len});
+    return run->form != NULL;
+}
+
 int job_read(void *arg, void **item)
 {
     struct run *run = arg;
@@ -162,6 +184,10 @@ int job_read(void *arg, void **item)
     int rc = job != NULL ? take_place(job) : WEIR_ENOMEM;
     if (rc == 0)
         rc = input_next(&run->input, &job->line);
+    if (rc > 0 && is_no_row(run, &job->line)) {
+        run_stop(run, STOP_FORM, STOP_DRAIN);
+        rc = 0;
+    }
     if (rc > 0) {
         *item = job;
         return rc;

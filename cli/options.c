@@ -173,10 +173,13 @@ static bool take_progress(struct options *options, const char *text)
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(text, modes[i]) == 0) {
             options->progress = (enum progress_mode)i;
+            options->progress_ms = 0;
             return true;
         }
     }
-    return wrong("progress", text, "auto, plain or none");
+    options->progress = PROGRESS_PLAIN;
+    return read_seconds_ms(text, TIMEOUT_MAX_MS, &options->progress_ms) ||
+           wrong("progress", text, "auto, plain, none, or seconds from line to line, such as 60");
 }
 
 static bool take_limit(struct options *options, int id, const char *text)

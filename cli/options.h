@@ -33,6 +33,7 @@ struct options {
     int64_t timeout_ms; /* 0: none */
     size_t max_line;    /* bytes */
     enum progress_mode progress;
+    int64_t progress_ms; /* between lines; 0: the mode's own */
     struct connection connection;
     bool force;  /* overwrite the output */
     bool replay; /* a row may be sent again when its outcome is unknown */

@@ -9,13 +9,12 @@
 
 #include <weir/task.h>
 
+#include "defaults.h"
 #include "numbers.h"
 #include "term.h"
 
 #define LINE_ROOM      256
 #define REDRAW_MS      500
-#define PLAIN_MS       5000
-#define UNWATCHED_MS   30000
 #define GENTLE_STEP_MS 1000
 #define SMOOTHING_S    10.0 /* a change of speed shows by two thirds after this time */
 #define MS_IN_A_SECOND 1000.0
@@ -44,12 +43,16 @@ static bool can_redraw(bool rows_to_stdout)
            !(rows_to_stdout && isatty(STDOUT_FILENO));
 }
 
-void progress_init(struct progress *progress, enum progress_mode mode, bool rows_to_stdout)
+void progress_init(struct progress *progress, enum progress_mode mode, int64_t every_ms,
+                   bool rows_to_stdout)
 {
-    static const int64_t intervals_ms[] = {
-        [PROGRESS_AUTO] = UNWATCHED_MS, [PROGRESS_PLAIN] = PLAIN_MS, [PROGRESS_NONE] = 0};
+    static const int64_t intervals_ms[] = {[PROGRESS_AUTO] = INT64_C(1000) * PROGRESS_UNWATCHED_S,
+                                           [PROGRESS_PLAIN] = INT64_C(1000) * PROGRESS_PLAIN_S,
+                                           [PROGRESS_NONE] = 0};
     progress->redraws = mode == PROGRESS_AUTO && can_redraw(rows_to_stdout);
-    progress->interval_ms = progress->redraws ? REDRAW_MS : intervals_ms[mode];
+    progress->interval_ms = every_ms > 0        ? every_ms
+                            : progress->redraws ? REDRAW_MS
+                                                : intervals_ms[mode];
 }
 
 static void measure(struct progress *progress, uint64_t rows)

@@ -24,7 +24,9 @@ struct progress {
     double per_s; /* smoothed */
 };
 
-void progress_init(struct progress *progress, enum progress_mode mode, bool rows_to_stdout);
+/* every_ms: from line to line; 0: the mode's own. */
+void progress_init(struct progress *progress, enum progress_mode mode, int64_t every_ms,
+                   bool rows_to_stdout);
 
 /* Shows it again and again until it is cancelled: for a task of its own. Returns
  * WEIR_ECANCELED. */

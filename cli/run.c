@@ -174,7 +174,8 @@ static int make_parts(struct run *run)
                                       .report = &run->report,
                                       .limiters = run->limiters,
                                       .places = run->places};
-    progress_init(&run->progress, options->progress, run->output.path == NULL);
+    progress_init(&run->progress, options->progress, options->progress_ms,
+                  run->output.path == NULL);
     return status;
 }
 
@@ -251,7 +252,8 @@ static void write_the_rest(struct run *run)
 /* Nothing was sent: what the output may hold says at most that some rows are bad. */
 static bool is_discarded(const struct run *run)
 {
-    return (run->stop == STOP_UNREACHABLE || run->stop == STOP_BASELESS) &&
+    return (run->stop == STOP_UNREACHABLE || run->stop == STOP_BASELESS ||
+            run->stop == STOP_FORM) &&
            run->report.attempts == 0;
 }
 

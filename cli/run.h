@@ -26,6 +26,7 @@ enum stop {
     STOP_UNREACHABLE, /* the server could not be connected to before it ever answered */
     STOP_REFUSED,     /* the server does not accept the key */
     STOP_BASELESS,    /* the first rows' URLs are relative, and there is no base URL */
+    STOP_FORM,        /* the input is no file of rows: run->form says what */
     STOP_INPUT,       /* reading failed */
     STOP_OUTPUT,      /* writing failed */
     STOP_INTERNAL,    /* run->error says what */
@@ -54,9 +55,10 @@ struct run {
     uint64_t first_line;    /* the number of the first one's line */
     char server_limit[16];  /* x-ratelimit-limit-requests of an answer, digits; "": not known */
     enum stop stop;
-    int signal;    /* that stopped the run */
-    int error;     /* WEIR_E code of STOP_INTERNAL */
-    char why[256]; /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
+    int signal;              /* that stopped the run */
+    const struct form *form; /* of STOP_FORM */
+    int error;               /* WEIR_E code of STOP_INTERNAL */
+    char why[256];           /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
     int64_t ended_ms;
     uint64_t attempts;   /* made */
     uint64_t throttled;  /* answers that said "too fast" */

@@ -398,6 +398,16 @@ class Progress(Stopped):
         self.go.set()
         self.assertEqual(self.finish(process).status, 0)
 
+    def test_lines_every_so_many_seconds(self):
+        server = self.hanging_server(lambda request: True)
+        began = time.monotonic()
+        process = self.start_rows(1, server, "--progress", "0.2")
+        for _ in range(3):
+            self.assertIn("1 in flight", self.said(process, b"in flight"))
+        self.assertGreaterEqual(time.monotonic() - began, 0.6)
+        self.go.set()
+        self.assertEqual(self.finish(process).status, 0)
+
     def test_what_limits_is_told(self):
         all_there = threading.Barrier(10)
 
