@@ -4,6 +4,7 @@
 
 #include "admission/admission.h"
 #include "base/clock.h"
+#include "base/opts.h"
 
 void weir__blocked_tick(weir_limiter *limiter, int64_t now_ns)
 {
@@ -72,7 +73,6 @@ int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *s
 {
     int64_t now_ns = weir__now_ns(limiter->rt);
     struct weir_limiter_stats own = {
-        .size = stats->size,
         .waiting = limiter->waiting,
         .holding = limiter->holding,
         .admitted = limiter->admitted,
@@ -87,12 +87,9 @@ int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *s
         .requests_per_s = weir__limits_per_s(&limiter->limits, WEIR_REQUESTS),
         .tokens_per_s = weir__limits_per_s(&limiter->limits, WEIR_TOKENS),
     };
-    if (stats->size < sizeof stats->size)
-        return WEIR_EINVAL;
     say_learned(limiter, now_ns, &own);
     const struct weir__stay *head = weir__queue_head(limiter);
     if (head != NULL)
         say_blocked(limiter, head, now_ns, &own);
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
-    return 0;
+    return weir__opts_fill(stats, sizeof own, &own);
 }

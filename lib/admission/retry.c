@@ -6,6 +6,7 @@
 #include "admission/retry.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/opts.h"
 #include "policy/backoff.h"
 #include "policy/budget.h"
 #include "task/sched.h"
@@ -26,14 +27,13 @@ static void tell(const struct retrying *retrying, enum weir_why why)
     if (stats == NULL)
         return;
     struct weir_retry_stats own = {
-        .size = stats->size,
         .attempts = attempt->number,
         .why = why,
         .started_ms = attempt->started_ns / WEIR__NS_PER_MS,
         .elapsed_ms = attempt->elapsed_ns / WEIR__NS_PER_MS,
         .idle_ms = attempt->idle_ns / WEIR__NS_PER_MS,
     };
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
+    weir__opts_fill(stats, sizeof own, &own); /* its size was looked at before the first attempt */
 }
 
 static int call(const struct retrying *retrying)
@@ -102,6 +102,7 @@ static int run_within(struct retrying *retrying, int64_t timeout_ms)
 int weir_retry(const struct weir_retry_opts *opts, weir_task_fn fn, void *arg,
                struct weir_retry_stats *stats)
 {
+    static const struct weir_retry_stats no_stats;
     struct weir_retry_opts policy;
     struct retrying retrying = {.rt = weir__rt(),
                                 .policy = &policy,
@@ -112,7 +113,8 @@ int weir_retry(const struct weir_retry_opts *opts, weir_task_fn fn, void *arg,
     if (retrying.rt == NULL || retrying.rt->current == NULL)
         return WEIR_ENORUNTIME;
     int rc = weir__retry_init(&policy, opts);
-    if (rc < 0 || fn == NULL || (stats != NULL && stats->size < sizeof stats->size))
+    if (rc < 0 || fn == NULL ||
+        (stats != NULL && weir__opts_fill(stats, sizeof no_stats, &no_stats) < 0))
         return WEIR_EINVAL;
     if (policy.budget != NULL)
         policy.budget->users++;
@@ -156,13 +158,9 @@ int weir_retry_budget_stats(const weir_retry_budget *budget, struct weir_retry_b
 {
     struct weir__rt *rt = weir__rt();
     struct weir_retry_budget_stats own = {
-        .size = stats->size,
         .available = weir__budget_available(budget, rt != NULL ? weir__now_ns(rt) : budget->at_ns),
         .retries = budget->retries,
         .refused = budget->refused,
     };
-    if (stats->size < sizeof stats->size)
-        return WEIR_EINVAL;
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
-    return 0;
+    return weir__opts_fill(stats, sizeof own, &own);
 }

@@ -193,20 +193,14 @@ weir_limiter *weir_client_limiter(const weir_client *client)
 
 int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats)
 {
-    struct weir_breaker_stats own = {.size = stats->size};
-    if (stats->size < sizeof stats->size)
-        return WEIR_EINVAL;
+    struct weir_breaker_stats own = {0};
     weir__circuit_figures(client->circuit, &own);
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
-    return 0;
+    return weir__opts_fill(stats, sizeof own, &own);
 }
 
 int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats)
 {
-    struct weir_hedge_stats own = {.size = stats->size, .delay_ms = -1};
-    if (stats->size < sizeof stats->size)
-        return WEIR_EINVAL;
+    struct weir_hedge_stats own = {.delay_ms = -1};
     weir__hedge_figures(client->hedger, &own);
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
-    return 0;
+    return weir__opts_fill(stats, sizeof own, &own);
 }

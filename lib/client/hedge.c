@@ -118,10 +118,8 @@ int weir__hedge_race(struct weir__hedger *hedger, struct weir__race *race)
 
 void weir__hedge_figures(const struct weir__hedger *hedger, struct weir_hedge_stats *stats)
 {
-    size_t size = stats->size;
     if (hedger == NULL)
         return;
     *stats = hedger->stats;
-    stats->size = size;
     stats->delay_ms = weir__hedge_delay_ms(&hedger->hedge);
 }

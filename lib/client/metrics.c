@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/opts.h"
 #include "client/client.h"
 
 static uint64_t sum(const struct weir_outcome_counts *counts)
@@ -28,11 +29,7 @@ static struct weir_client_stats figures(const weir_client *client)
 int weir_client_stats(const weir_client *client, struct weir_client_stats *stats)
 {
     struct weir_client_stats own = figures(client);
-    own.size = stats->size;
-    if (stats->size < sizeof stats->size)
-        return WEIR_EINVAL;
-    memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
-    return 0;
+    return weir__opts_fill(stats, sizeof own, &own);
 }
 
 int64_t weir_client_latency_ns(const weir_client *client, unsigned percent)
