@@ -54,11 +54,18 @@ static const char *server_name(const struct run *run)
     return host != NULL ? host + 1 : run->origin != NULL ? run->origin : "the server";
 }
 
+static const char *unreachable_question(int rc)
+{
+    return rc == WEIR_ERESOLVE ? "is the name right, and this machine on the network"
+           : rc == WEIR_ETLS   ? "does it speak https there, with a certificate this machine trusts"
+                               : "is the server running";
+}
+
 static void say_unreachable(const struct run *run)
 {
     bool nothing_sent = run->report.attempts == 0 && run->dropped_sent == 0;
-    complain("weir run: cannot connect to %s: %s; is the server running? Check %s.%s",
-             server_name(run), run->why,
+    complain("weir run: cannot connect to %s: %s; %s? Check %s.%s", server_name(run), run->why,
+             unreachable_question(run->error),
              run->options->base_url != NULL ? "--base-url" : "the rows' URLs",
              nothing_sent ? " Nothing was sent." : "");
 }

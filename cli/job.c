@@ -159,6 +159,7 @@ static void watch_server(struct job *job, int rc)
         run->answered = true;
     if (seems_unreachable(job, rc) && run->stop == STOP_NOT) {
         answer_message(answer, run->why, sizeof run->why);
+        run->error = rc;
         run_stop(run, STOP_UNREACHABLE, STOP_NOW);
     }
     if (run->stop == STOP_NOT && report_is_refused(&run->report)) {

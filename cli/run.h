@@ -57,7 +57,7 @@ struct run {
     enum stop stop;
     int signal;              /* that stopped the run */
     const struct form *form; /* of STOP_FORM */
-    int error;               /* WEIR_E code of STOP_INTERNAL */
+    int error;               /* WEIR_E code of STOP_INTERNAL and STOP_UNREACHABLE */
     char why[256];           /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
     int64_t ended_ms;
     uint64_t attempts;   /* made */

@@ -270,6 +270,14 @@ class Unreachable(weir_run.Case):
         self.run_rows(self.ROWS, "--base-url", "http://weir-test.invalid", status=69)
         self.assertFalse(self.exists("out.jsonl"))
         self.assertIn("cannot connect to http://weir-test.invalid: ", self.result.stderr)
+        self.assertIn("; is the name right, and this machine on the network? Check --base-url.",
+                      self.result.stderr)
+
+    def test_a_server_without_tls(self):
+        server = self.server(lambda _: answer())
+        self.run_rows(self.ROWS, "--base-url", server.url.replace("http:", "https:"), status=69)
+        self.assertIn("; does it speak https there, with a certificate this machine trusts? Check "
+                      "--base-url. Nothing was sent.", self.result.stderr)
 
     def test_rows_with_whole_urls(self):
         url = f"http://127.0.0.1:{free_port()}"
