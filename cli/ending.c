@@ -70,12 +70,19 @@ static void say_unreachable(const struct run *run)
              nothing_sent ? " Nothing was sent." : "");
 }
 
+/* --header 'Authorization: ...', or another name that such headers have, may hold a key. */
+static const char *advice_on_key(const struct options *options)
+{
+    return options->api_key == NULL && options->header_count == 0
+               ? "no key was given: add --api-key-env or --header"
+               : "check --api-key-env or --header";
+}
+
 static void say_refused(const struct run *run)
 {
     complain("weir run: the server refused the first " STR(
-                 AUTH_ROWS) " rows with %d (%s): stopped; "
-                            "check --api-key-env or --header",
-             run->report.auth_status, run->why);
+                 AUTH_ROWS) " rows with %d (%s): stopped; %s",
+             run->report.auth_status, run->why, advice_on_key(run->options));
 }
 
 static int say_baseless(const struct run *run)

@@ -342,7 +342,7 @@ class Keys(weir_run.Case):
     def test_a_refused_key_ends_the_run(self):
         for status in (401, 403):
             with self.subTest(status=status):
-                result = self.refuse([status], 500)
+                result = self.refuse([status], 500, "--header", "Authorization: Bearer k")
                 self.assertEqual(result.status, 4, result.stderr)
                 self.assertIn(f"refused the first 20 rows with {status} (bad key): stopped; check "
                               "--api-key-env", result.stderr)
@@ -351,6 +351,12 @@ class Keys(weir_run.Case):
                 self.assertGreaterEqual(len(rows), 20)
                 self.assertLess(len(rows), 25)
                 self.assertEqual({row["error"]["code"] for row in rows}, {f"http_{status}"})
+
+    def test_a_key_that_was_forgotten(self):
+        result = self.refuse([401], 100)
+        self.assertEqual(result.status, 4, result.stderr)
+        self.assertIn("(bad key): stopped; no key was given: add --api-key-env or --header",
+                      result.stderr)
 
     def test_few_rows_are_just_failures(self):
         self.assertEqual(self.refuse([401], 19).status, 3)
