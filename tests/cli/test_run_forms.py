@@ -48,10 +48,10 @@ class Forms(weir_run.Case):
     def content(self, content):
         return content if isinstance(content, bytes) else content.encode()
 
-    def refused(self, name, says, **how):
+    def refused(self, name, says, *args, **how):
         self.write("out.jsonl", "precious\n")
         result = self.weir("run", name, "-o", "out.jsonl", "--force", "--base-url",
-                           self.target.url, "--concurrency", "8", **how)
+                           self.target.url, "--concurrency", "8", *args, **how)
         self.assertEqual(result.status, 2, result.stderr)
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         shown = "stdin" if name == "-" else name
@@ -77,7 +77,7 @@ class Forms(weir_run.Case):
 
     def test_an_array_longer_than_a_line_may_be(self):
         self.write("in.jsonl", "[" + (LINE.strip() + ",") * 50 + LINE.strip() + "]")
-        self.refused("in.jsonl", "is one JSON array")
+        self.refused("in.jsonl", "is one JSON array", "--max-line-bytes", "100")
 
     def test_rows_are_still_rows(self):
         for name, first in ROWS.items():
