@@ -21,6 +21,7 @@ struct weir__shard {
     CURLM *multi;
     struct weir__idle *idle; /* NULL but with HTTP/2 */
     ev_timer timer;
+    bool broken;               /* the multi handle is to be replaced before it is used again */
     struct weir__list running; /* handles */
     size_t handles;            /* of its own, running or idle */
     unsigned unused;           /* looks since a transfer last began or ended */
@@ -85,8 +86,10 @@ static void act(struct weir__shard *shard, curl_socket_t fd, int mask)
     int running;
     CURLMcode rc = curl_multi_socket_action(shard->multi, fd, mask, &running);
     drain(shard);
-    if (rc != CURLM_OK)
-        fail_all(shard, curl_multi_strerror(rc));
+    if (rc == CURLM_OK)
+        return;
+    fail_all(shard, curl_multi_strerror(rc));
+    shard->broken = true;
 }
 
 /* ---- libcurl's sockets and timers, as libev watchers ---- */
@@ -198,6 +201,33 @@ static void shard_set_up(struct weir__shard *shard)
     curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long)shard->shards->room);
 }
 
+/* Those sockets that libcurl lost when memory was out would outlive it. */
+static void drop_sockets(struct weir__shard *shard)
+{
+    struct weir__list *node = shard->shards->sockets.next;
+    while (node != &shard->shards->sockets) {
+        struct socket *sock = WEIR__CONTAINER(node, struct socket, node);
+        node = node->next;
+        if (sock->shard == shard)
+            socket_end(sock);
+    }
+}
+
+/* Where libcurl 7.88 lacked memory for a transfer of a socket, an entry without room for any stays,
+ * and it divides by that room when a socket of the same number comes. */
+static bool mended(struct weir__shard *shard)
+{
+    CURLM *fresh = shard->broken ? curl_multi_init() : NULL;
+    if (fresh != NULL) {
+        curl_multi_cleanup(shard->multi);
+        drop_sockets(shard);
+        shard->multi = fresh;
+        shard_set_up(shard);
+        shard->broken = false;
+    }
+    return !shard->broken;
+}
+
 static struct weir__shard *shard_new(struct weir__shards *shards)
 {
     struct weir__shard *shard = weir__zalloc(sizeof *shard);
@@ -230,18 +260,6 @@ static void handle_free(struct weir__curl_handle *handle)
     handle->shard->handles--;
     handle->shard->shards->handles--;
     weir__curl_handle_free(handle);
-}
-
-/* Those sockets that libcurl lost when memory was out would outlive it. */
-static void drop_sockets(struct weir__shard *shard)
-{
-    struct weir__list *node = shard->shards->sockets.next;
-    while (node != &shard->shards->sockets) {
-        struct socket *sock = WEIR__CONTAINER(node, struct socket, node);
-        node = node->next;
-        if (sock->shard == shard)
-            socket_end(sock);
-    }
 }
 
 /* With its handles, which are all idle, and its connections. */
@@ -359,6 +377,8 @@ static bool may_be_paused(struct weir__shard *shard)
 bool weir__shards_start(struct weir__curl_handle *handle)
 {
     struct weir__shard *shard = handle->shard;
+    if (!mended(shard))
+        return false;
     if (shard->idle != NULL && !may_be_paused(shard))
         weir__idle_check(shard->idle);
     if (curl_multi_add_handle(shard->multi, handle->easy) != CURLM_OK)
