@@ -9,8 +9,7 @@ import json
 import signal
 import unittest
 
-import fault_client
-from fault_client import FaultTest, certificate
+from fault_client import NEVER, FaultTest, certificate
 from nginx import Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
 
@@ -35,8 +34,11 @@ class Http2(FaultTest):
     def client(self, url, **settings):
         return super().client(base_url=url, ca=self.certificate[0], http2=1, **settings)
 
-    def counts(self, server):
-        """Number of a request -> how often it was carried out. Stops the server."""
+    def counts(self, server, results):
+        """Number of a request -> how often it was carried out. Stops the server, once all that were
+        answered are in its log: nginx answers before it has got the body, and logs afterwards."""
+        answered = sum(result["rc"] == "0" for result in results)
+        wait_until(lambda: len(server.requests()) >= answered, f"{answered} are in the log")
         server.stop()
         requests = server.requests()
         self.assertEqual({r.status for r in requests}, {200})
@@ -51,7 +53,7 @@ class Http2(FaultTest):
                 self.assertEqual((result["status"], counts[number]), (200, 1), result)
             else:
                 self.assertEqual(result["rc"], "WEIR_ERESET", result)
-            if result["sent"] == fault_client.NEVER:
+            if result["sent"] == NEVER:
                 self.assertEqual(counts[number], 0, result)
         lost = sum(result["rc"] != "0" for result in results)
         print(f"{lost} of {len(results)} lost", flush=True)
@@ -76,7 +78,7 @@ class Http2(FaultTest):
         """After 50 requests a connection each, amid those that are under way."""
         server, url = self.nginx("keepalive_requests 50;")
         results = self.run_all(url, REQUESTS)
-        counts = self.counts(server)
+        counts = self.counts(server, results)
         self.assert_each_ends_once(results, counts)
         self.assertGreaterEqual(len({r.connection for r in server.requests()}), len(counts) / 50)
         self.assertGreater(len(counts), REQUESTS / 4)
@@ -84,30 +86,32 @@ class Http2(FaultTest):
     def test_goaway_all_the_time_is_cured_by_further_attempts(self):
         server, url = self.nginx("keepalive_requests 50;")
         results = self.run_all(url, REQUESTS, again=1)
-        self.assert_all_are_answered(results, self.counts(server))
+        self.assert_all_are_answered(results, self.counts(server, results))
 
     def few_streams(self):
-        """URLs of servers that take one or two streams of a connection at a time, and what counts
-        their requests. More are refused, unless the client knows by then: libcurl 7.88 takes 100
+        """Names and URLs of servers that take one or two streams of a connection at a time, and the
+        nginx that counts their requests. More are refused, unless the client knows by then: libcurl 7.88 takes 100
         for granted until it is told otherwise, and then asks on a new connection by itself, which
         the client forbids, as it is not told why. So these are lost, though not carried out."""
         nginx, url = self.nginx("http2_max_concurrent_streams 2;")
-        yield "nginx", url, lambda: self.counts(nginx)
+        yield "nginx", url, nginx
         upstream = self.enterContext(Nginx(FILE, files=ANSWER))
         haproxy = self.enterContext(Haproxy(self.certificate, upstream.port, streams=1))
-        yield "haproxy", haproxy.url, lambda: self.counts(upstream)
+        yield "haproxy", haproxy.url, upstream
 
     def test_few_streams_at_a_time(self):
-        for name, url, counts in self.few_streams():
+        for name, url, server in self.few_streams():
             with self.subTest(name):
                 results = self.run_all(url, 500, again=1)
                 self.assert_well(results, 500)
-                self.assertEqual(counts(), {number: 1 for number in range(1, 501)})
+                counts = self.counts(server, results)
+                self.assertEqual(counts, {number: 1 for number in range(1, 501)})
 
     def test_few_streams_at_a_time_and_one_attempt(self):
-        for name, url, counts in self.few_streams():
+        for name, url, server in self.few_streams():
             with self.subTest(name):
-                self.assert_each_ends_once(self.run_all(url, 500), counts())
+                results = self.run_all(url, 500)
+                self.assert_each_ends_once(results, self.counts(server, results))
 
     def test_two_streams_at_a_time_of_nghttpd(self):
         server = self.enterContext(Nghttpd(self.certificate, streams=2))
@@ -137,7 +141,7 @@ class Http2(FaultTest):
         results = client.join()
         self.assert_ends_well(client)
         server.stop(signal.SIGUSR1)
-        return results, self.counts(upstream)
+        return results, self.counts(upstream, results)
 
     def test_a_proxy_that_is_replaced(self):
         results, counts = self.replaced(attempts=10)
