@@ -148,18 +148,19 @@ class Busy(FaultTest):
     RATE, BURST, SLACK = 200, 5, 6  # a second; the slack is 30 ms of the server's own lateness
 
     def refused(self):
-        """Of 200 requests, whose tasks keep the processor for 50 ms each now and then, so that the
-        turns of 10 requests pass unserved: those that the server finds too fast."""
+        """Of 208 requests, of which each 26th keeps the processor for 100 ms behind its answer, in
+        which the turns of 20 pass unserved: those that the server finds too fast."""
         zone = f"limit_req_zone $server_port zone=api:64k rate={self.RATE}r/s;"
         limit = f"limit_req zone=api burst={self.BURST + self.SLACK} nodelay; limit_req_status 429;"
         server = self.enterContext(Nginx("location / {" + limit + FILE + "}", zone, ANSWER))
         client = self.client(base_url=server.url, per_s=self.RATE, burst=self.BURST)
-        client.send("/", method="POST", body=10, count=200)
-        client.send("/", method="POST", body=10, count=10, parallel=1, burn_ms=50)
+        for _ in range(8):
+            client.send("/", method="POST", body=10, count=25)
+            client.send("/", method="POST", body=10, burn_ms=100)
         results = client.join()
         self.assertEqual({result["rc"] for result in results}, {"0"})
         server.stop()
-        self.assertEqual(len(server.requests()), 210)
+        self.assertEqual(len(server.requests()), 208)
         return sum(request.status == 429 for request in server.requests())
 
     def test_time_that_was_lost_is_not_made_up_for(self):
