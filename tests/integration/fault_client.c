@@ -72,7 +72,7 @@ static const char *text_of(const struct settings *settings, const char *name)
 static long long number_of(const struct settings *settings, const char *name, long long otherwise)
 {
     const char *text = text_of(settings, name);
-    return text != NULL ? atoll(text) : otherwise;
+    return text != NULL ? strtoll(text, NULL, 10) : otherwise;
 }
 
 static bool is(const struct settings *settings, const char *command)

@@ -1,6 +1,6 @@
 """Answers that are too large, cut off, too slow, or come before the request has gone out: each ends
-with an error of its own, or with the answer, and costs no memory. What went over the wire is counted
-by the server.
+with an error of its own, or with the answer, and costs no memory. What went over the wire is
+counted by the server.
 
 Needs the environment variables WEIR, WEIR_BUILD and WEIR_SOURCE.
 """
@@ -16,7 +16,8 @@ from fault_client import MAYBE, FaultTest, is_sanitized
 from nginx import Nginx, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = EVENTS + b"Transfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
 
 
@@ -103,7 +104,8 @@ class Sizes(FaultTest):
     def test_a_bomb_is_not_unpacked(self):
         """200 MiB of zeros are 200 KB: nobody asked for that, and so it is taken as it is."""
         bomb = gzip.compress(bytes(200 * MIB), 6)
-        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+        head += b"Content-Length: %d\r\n\r\n" % len(bomb)
 
         def serve(server, connection):
             while True:
@@ -165,7 +167,7 @@ class CutOff(FaultTest):
         """Two events come; then the connection ends, in order or not."""
         events = b"data: 1\n\ndata: 2\n\n"
         whole = CHUNKED + chunk(events) + b"0\r\n\r\n"
-        to_the_end = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events
+        to_the_end = EVENTS + b"\r\n" + events
         self.assertEqual(self.stream(whole), ("0", 2))
         self.assertEqual(self.stream(whole, done="[DONE]"), ("WEIR_ERESET", 2))
         self.assertEqual(self.stream(to_the_end, done="[DONE]"), ("WEIR_ERESET", 2))
@@ -246,7 +248,7 @@ class Uploads(FaultTest):
 
     def refuse(self, how):
         """A server that answers 413 to the head alone."""
-        refusal = b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!"
+        refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!"
 
         def serve(server, connection):
             server.head(connection)

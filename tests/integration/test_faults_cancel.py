@@ -13,7 +13,7 @@ from fault_client import ANSWERED, MAYBE, NEVER, FaultTest
 from nginx import wait_until
 
 MIB = 1 << 20
-CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 TOKENS = 3  # an hour, so that none comes by itself
 
 

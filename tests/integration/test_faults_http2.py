@@ -9,7 +9,8 @@ import json
 import signal
 import unittest
 
-from fault_client import NEVER, FaultTest, certificate
+from certificates import Authority
+from fault_client import NEVER, FaultTest
 from nginx import Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
 
@@ -21,18 +22,20 @@ REQUESTS = 2000
 class Http2(FaultTest):
     def setUp(self):
         super().setUp()
-        self.certificate = certificate(self.folder)
+        self.authority = Authority(self.folder)
+        self.certificate = self.authority.issue("server", "IP:127.0.0.1")
 
     def nginx(self, *directives):
         """Its HTTP/2 has a port of its own: (server, URL)."""
         pem, key = self.certificate
         port = free_port()
-        tls = f"listen 127.0.0.1:{port} ssl http2; ssl_certificate {pem}; ssl_certificate_key {key};"
+        tls = f"listen 127.0.0.1:{port} ssl http2; "
+        tls += f"ssl_certificate {pem}; ssl_certificate_key {key};"
         block = "server { %s root files; %s %s }" % (tls, " ".join(directives), FILE)
         return self.enterContext(Nginx(FILE, block, ANSWER)), f"https://127.0.0.1:{port}"
 
     def client(self, url, **settings):
-        return super().client(base_url=url, ca=self.certificate[0], http2=1, **settings)
+        return super().client(base_url=url, ca=self.authority.file, http2=1, **settings)
 
     def counts(self, server, results):
         """Number of a request -> how often it was carried out. Stops the server, once all that were
@@ -80,7 +83,8 @@ class Http2(FaultTest):
         results = self.run_all(url, REQUESTS)
         counts = self.counts(server, results)
         self.assert_each_ends_once(results, counts)
-        self.assertGreaterEqual(len({r.connection for r in server.requests()}), len(counts) / 50)
+        connections = {request.connection for request in server.requests()}
+        self.assertGreaterEqual(len(connections), len(counts) / 50)
         self.assertGreater(len(counts), REQUESTS / 4)
 
     def test_goaway_all_the_time_is_cured_by_further_attempts(self):
@@ -90,9 +94,9 @@ class Http2(FaultTest):
 
     def few_streams(self):
         """Names and URLs of servers that take one or two streams of a connection at a time, and the
-        nginx that counts their requests. More are refused, unless the client knows by then: libcurl 7.88 takes 100
-        for granted until it is told otherwise, and then asks on a new connection by itself, which
-        the client forbids, as it is not told why. So these are lost, though not carried out."""
+        nginx that counts their requests. More are refused: libcurl 7.88 takes 100 for granted until
+        it is told otherwise, and sends what was refused on a new connection by itself, which the
+        client forbids, as it is not told why. So these count as lost, though nothing was done."""
         nginx, url = self.nginx("http2_max_concurrent_streams 2;")
         yield "nginx", url, nginx
         upstream = self.enterContext(Nginx(FILE, files=ANSWER))

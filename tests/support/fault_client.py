@@ -213,20 +213,6 @@ def until_closed(connection):
         pass
 
 
-def certificate(folder, name="127.0.0.1"):
-    """Made by openssl for the name, by itself: paths of certificate and key."""
-    pem, key = (os.path.join(folder, f"own.{kind}") for kind in ("pem", "key"))
-    kind = "IP" if name[0].isdigit() else "DNS"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={kind}:{name}"]
-        + ["-keyout", key, "-out", pem],
-        check=True,
-        capture_output=True,
-    )
-    return pem, key
-
-
 class FaultTest(unittest.TestCase):
     """A test with a folder of its own, which makes clients and servers."""
 
