@@ -10,7 +10,7 @@ import signal
 import unittest
 
 from certificates import Authority
-from fault_client import NEVER, FaultTest
+from fault_client import MAYBE, NEVER, FaultTest, until_closed
 from nginx import Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
 
@@ -151,6 +151,30 @@ class Http2(FaultTest):
         results, counts = self.replaced(attempts=10)
         self.assertEqual(len(results), REQUESTS)
         self.assert_all_are_answered(results, counts)
+
+    def test_a_cancel_resets_its_stream_alone(self):
+        """The connection is good for the next: no other is made, and none is left behind."""
+
+        def serve(server, connection):
+            if "/hang" in server.request(connection):
+                until_closed(connection)
+            else:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        upstream = self.raw(serve)
+        server = self.enterContext(Haproxy(self.certificate, upstream.port))
+        client = self.client(server.url)
+        self.assert_well([client.ask("/first")], 1)
+        files = client.files()
+        client.send("/hang", method="POST", body=100, count=20)
+        wait_until(lambda: len(upstream.heads) == 21, "all are there")
+        client.do("cancel")
+        for result in client.join():
+            self.assertEqual((result["rc"], result["sent"]), ("WEIR_ECANCELED", MAYBE), result)
+        self.assert_well([client.ask("/last")], 1)
+        self.assertLessEqual(client.files(), files)
+        self.assertEqual(len(upstream.heads), 22)
+        self.assert_ends_well(client)
 
 
 if __name__ == "__main__":
