@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/curl_keylog.h"
@@ -461,6 +462,7 @@ static void driver_free(void *self)
     weir__hosts_free(&driver->hosts);
     weir__net_free(&driver->net); /* behind the connections */
     weir__free(driver);
+    weir__blocks_end();
 }
 
 static bool curl_ready;
@@ -491,9 +493,13 @@ int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, const struct 
     if (ev == NULL)
         return WEIR_ENOTSUP;
     pthread_once(&once, init_curl);
-    struct driver *driver = curl_ready ? weir__zalloc(sizeof *driver) : NULL;
-    if (driver == NULL)
+    if (!curl_ready || !weir__blocks_begin())
         return WEIR_ENOMEM;
+    struct driver *driver = weir__zalloc(sizeof *driver);
+    if (driver == NULL) {
+        weir__blocks_end();
+        return WEIR_ENOMEM;
+    }
     driver->rt = rt;
     int rc = weir__net_init(&driver->net, net, text);
     if (!init_lists(driver, ev, max_parallel) && rc == 0)

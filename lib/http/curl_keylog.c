@@ -13,6 +13,7 @@
 
 #include <weir/err.h>
 
+#include "base/blocks.h"
 #include "base/mem.h"
 
 enum { EX_INDEX_SSL_CTX = 1, LINE_MAX_LEN = 512 }; /* <openssl/crypto.h> */
@@ -39,7 +40,9 @@ CURLcode weir__keylog_global_init(void)
         return CURLE_OUT_OF_MEMORY;
     if (kept != NULL)
         unsetenv(name);
-    CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+    CURLcode rc =
+        curl_global_init_mem(CURL_GLOBAL_DEFAULT, weir__blocks_alloc, weir__blocks_free,
+                             weir__blocks_realloc, weir__blocks_strdup, weir__blocks_zalloc);
     if (kept != NULL)
         setenv(name, kept, 1);
     weir__free(kept);

@@ -7,8 +7,8 @@
 
 #include <curl/curl.h>
 
-/* curl_global_init, so that libcurl does not see the variable. Where the program itself has called
- * it before, the file may have been made, and stays empty. */
+/* curl_global_init, with the memory of base/blocks.h, so that libcurl does not see the variable.
+ * Where the program itself has called it before, the file may have been made, and stays empty. */
 CURLcode weir__keylog_global_init(void);
 
 /* Whether it can be steered: libcurl's TLS is OpenSSL's, in a library of its own. */

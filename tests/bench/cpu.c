@@ -289,7 +289,8 @@ int main(int argc, char **argv)
         return 2;
     }
     job.to_start = job.requests + job.warm_up + (job.warm_up > 0 ? job.connections : 0);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (bare)
+        curl_global_init(CURL_GLOBAL_DEFAULT);
     if (job.warm_up == 0)
         begin_to_count(&job);
     bool ok = (bare ? run_bare : run_client)(&job);
