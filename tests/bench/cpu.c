@@ -1,13 +1,15 @@
 /* What cpu.py measures beside `weir run`: the same POSTs
  *
  *     bench_cpu bare URL REQUESTS CONNECTIONS BODY WARM-UP      by a bare loop of libcurl and libev
- *     bench_cpu client URL REQUESTS CONNECTIONS BODY WARM-UP    by a weir_client, one task for
- *                                                               each connection
+ *     bench_cpu client URL REQUESTS CONNECTIONS BODY WARM-UP [QUEUED]
+ *                          by a weir_client, one task for each connection, and so many tasks more
+ *                          that wait for their turn all the time
  *
  * The bare loop is the yardstick: it limits nothing and retries nothing, but does what a good one
  * does. Handles, URL and header list are reused, and libcurl keeps as many connections as there are
  * requests in flight. WARM-UP requests go first, and as many as there are connections are still
- * under way at the end; they do not count, neither in what is printed nor under callgrind. */
+ * under way at the end (or queued); they do not count, neither in what is printed nor under
+ * callgrind. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +27,13 @@
 #define CALLGRIND_ZERO_STATS
 #endif
 
-enum { CONNECTIONS_MAX = 4096 };
+enum { CONNECTIONS_MAX = 4096, QUEUED_MAX = 100000 };
 
 #define CONTENT_TYPE "Content-Type: application/json"
 
 struct job {
     const char *url, *body;
-    unsigned long requests, connections, warm_up;
+    unsigned long requests, connections, warm_up, queued;
     unsigned long to_start, done, failed;
     struct rusage before;
 };
@@ -249,7 +251,7 @@ static int send_all(void *arg)
                              WEIR_CLIENT_OPTS(.headers = headers, .concurrency = job->connections));
     if (rc == 0)
         rc = weir_group_new(&group, NULL);
-    for (unsigned long i = 0; rc == 0 && i < job->connections; i++)
+    for (unsigned long i = 0; rc == 0 && i < job->connections + job->queued; i++)
         rc = weir_spawn(group, send_some, &sender) != NULL ? 0 : WEIR_ENOMEM;
     if (rc == 0)
         rc = weir_gather(group);
@@ -275,20 +277,23 @@ static unsigned long number(const char *text)
 int main(int argc, char **argv)
 {
     bool bare = argc == 7 && strcmp(argv[1], "bare") == 0;
-    bool known = bare || (argc == 7 && strcmp(argv[1], "client") == 0);
+    bool known = bare || ((argc == 7 || argc == 8) && strcmp(argv[1], "client") == 0);
     struct job job = {.requests = 0};
     if (known)
         job = (struct job){.url = argv[2],
                            .requests = number(argv[3]),
                            .connections = number(argv[4]),
                            .body = argv[5],
-                           .warm_up = number(argv[6])};
-    if (job.requests == 0 || job.connections == 0 || job.connections > CONNECTIONS_MAX) {
+                           .warm_up = number(argv[6]),
+                           .queued = argc == 8 ? number(argv[7]) : 0};
+    if (job.requests == 0 || job.connections == 0 || job.connections > CONNECTIONS_MAX ||
+        job.queued > QUEUED_MAX) {
         fprintf(stderr, "usage: bench_cpu bare|client URL REQUESTS CONNECTIONS BODY WARM-UP "
-                        "(see cpu.py)\n");
+                        "[QUEUED] (see cpu.py)\n");
         return 2;
     }
-    job.to_start = job.requests + job.warm_up + (job.warm_up > 0 ? job.connections : 0);
+    job.to_start = job.requests + job.warm_up + job.queued;
+    job.to_start += job.warm_up > 0 ? job.connections : 0;
     if (bare)
         curl_global_init(CURL_GLOBAL_DEFAULT);
     if (job.warm_up == 0)

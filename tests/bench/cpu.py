@@ -6,7 +6,7 @@ All send the same POSTs to an nginx on loopback, in turns.
 
 The client at 64, 512 and 4,096 connections: the server answers at a steady rate below what either
 can take, so that as many requests as there are connections are in flight all the time. What comes
-before that does not count.
+before that does not count. Then at 64 with 10,000 requests more that wait for their turn.
 
 `weir run`, which also reads rows and writes answers: as fast as it goes, all user and system time of
 each process, its start included.
@@ -45,6 +45,7 @@ PACED = """
 PACE = "limit_req_zone $server_port zone=pace:1m rate={}r/s; limit_req_log_level info;"
 RATE, RATE_UNDER_VALGRIND = 8000, 400  # both can do more
 SIZES = (64, 512, 4096)
+QUEUED, QUEUED_BEHIND = 10000, 64
 
 
 def filled(value, size):
@@ -167,7 +168,9 @@ class Paced:
         self.body = body_of(300)
 
     def command(self, way, n, connections):
-        numbers = (str(n), str(connections), self.body, str(2 * connections))
+        numbers = [str(n), str(connections), self.body, str(2 * connections)]
+        if way == "queued":
+            way, numbers = "client", [*numbers, str(QUEUED)]
         return [BARE, way, self.url + PATH, *numbers]
 
     def cpu_us(self, way, connections):
@@ -184,17 +187,26 @@ class Paced:
         return int(re.search(r"Collected : (\d+)", done.stderr)[1]) / n
 
 
+def least(measure, ways, connections, rounds):
+    """Of the rounds, which alternate."""
+    taken = {way: [] for way in ways}
+    for i in range(rounds):
+        for way in sorted(taken, reverse=i % 2 == 1):
+            taken[way].append(measure(way, connections))
+    return [min(taken[way]) for way in ways]
+
+
 def table_of_sizes(title, measure, rounds):
-    """The least of the rounds, which alternate."""
     print(f"{title:24}{'bare loop':>12}{'client':>12}{'ratio':>8}")
     for connections in SIZES:
-        taken = {"bare": [], "client": []}
-        for i in range(rounds):
-            for way in sorted(taken, reverse=i % 2 == 1):
-                taken[way].append(measure(way, connections))
-        bare, client = min(taken["bare"]), min(taken["client"])
+        bare, client = least(measure, ("bare", "client"), connections, rounds)
         ratio = client / bare
         print(f"{connections:>12,} connections{bare:>12,.1f}{client:>12,.1f}{ratio:>8.2f}")
+    alone, queued = least(measure, ("client", "queued"), QUEUED_BEHIND, rounds)
+    print(
+        f"{QUEUED_BEHIND:>12,} connections, {QUEUED:,} requests queued behind them:"
+        f" {queued:,.1f}, {queued / alone:.2f} times the client's without"
+    )
 
 
 def measure_sizes(args):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Peak memory of `weir run` for many rows beside that for few: it must not grow with them.
+"""Memory of a request in flight and of an idle connection, of the library's client beside a bare
+multi handle of libcurl (memory.c), plain and by TLS: what more of them take more.
 
+Then the peak memory of `weir run` for many rows beside that for few: it must not grow with them.
 The rows come through a pipe, as fast as they are taken, and go to `weir mock` without limits.
 """
 
@@ -13,10 +15,15 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 
+from hold_server import HoldServer
+from trust import Trust
+
+PROGRAM = os.path.join(os.environ["WEIR_BUILD"], "bench", "bench_memory")
 WEIR = os.environ["WEIR"]
 CHAT = "/v1/chat/completions"
 BLOCK = 1000  # rows written to the pipe at a time
@@ -99,15 +106,51 @@ def measure(url, block, rows, concurrency):
     return peak, took_s
 
 
+def per_connection(way, n, trust, bundle="-"):
+    """(bytes of a request in flight, of an idle connection); trust None: without TLS."""
+    settings = {k: v for k, v in os.environ.items() if k not in ("SSL_CERT_FILE", "CURL_CA_BUNDLE")}
+    places = ["-", "-"]
+    if trust is not None:
+        settings["SSL_CERT_DIR"] = str(trust.authorities)
+        places = [str(bundle), str(trust.authorities)]
+    with HoldServer(n, trust) as server:
+        command = [PROGRAM, way, server.url, str(n), *(places if way == "bare" else [])]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=settings, timeout=120, check=False
+        )
+    found = re.fullmatch(r"in flight: (\d+)\nidle: (\d+)\n", done.stdout)
+    if done.returncode != 0 or not found:
+        raise AssertionError(f"{way}: {done.stderr}")
+    return int(found[1]), int(found[2])
+
+
+def measure_connections(n):
+    with tempfile.TemporaryDirectory() as folder:
+        trust = Trust(folder)
+        print(f"{n:,} at once; bytes of each{'in flight':>16}{'idle':>12}")
+        for name, way, number, by, *bundle in (
+            ("bare libcurl", "bare", n, None),
+            ("client", "client", n, None),
+            ("bare libcurl, TLS", "bare", n, trust),
+            ("client, TLS", "client", n, trust),
+            ("with libcurl's default bundle", "bare", n // 10, trust, trust.bundle),
+        ):
+            in_flight, idle = per_connection(way, number, by, *bundle)
+            print(f"{name:31}{in_flight:13,}{idle:12,}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--few", type=int, default=10_000)
     parser.add_argument("--many", type=int, default=1_000_000)
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--max-growth", type=float, default=0.10, help="more: exit with 1")
     args = parser.parse_args()
     if args.few % BLOCK or args.many % BLOCK:
         parser.error(f"rows come in blocks of {BLOCK}")
+    measure_connections(args.connections)
+    print()
     block = block_of_rows()
     print(f"rows of {len(block) // BLOCK} bytes from a pipe, {args.concurrency} in flight")
     print(f"{'rows':>12}{'seconds':>12}{'rows/s':>12}{'peak KiB':>12}")
