@@ -102,10 +102,10 @@ void *weir__blocks_alloc(size_t size)
 
 void weir__blocks_free(void *memory)
 {
-    struct kept *kept = of_thread;
     struct block *block = memory;
-    if (block == NULL)
+    if (block == NULL) /* every second one */
         return;
+    struct kept *kept = of_thread;
     size_t room = kept != NULL ? malloc_usable_size(block) : 0;
     size_t place = (room - LEAST) / STEP;
     if (room < LEAST || place >= LISTS || kept->bytes + room_at(place) > WEIR__BLOCKS_MAX) {

@@ -163,23 +163,22 @@ def measure_instructions(bench, args):
 class Paced:
     """The bare loop and the client against a server that sets the pace."""
 
-    def __init__(self, url, folder):
-        self.url, self.folder = url, folder
+    def __init__(self, url, folder, program=BARE):
+        self.url, self.folder, self.program = url, folder, program
         self.body = body_of(300)
 
     def command(self, way, n, connections):
         numbers = [str(n), str(connections), self.body, str(2 * connections)]
         if way == "queued":
             way, numbers = "client", [*numbers, str(QUEUED)]
-        return [BARE, way, self.url + PATH, *numbers]
+        return [self.program, way, self.url + PATH, *numbers]
 
     def cpu_us(self, way, connections):
         command = self.command(way, 8000, connections)
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(re.search(r"per request: ([\d.]+)", done.stdout)[1])
 
-    def instructions(self, way, connections):
-        n = 2000
+    def instructions(self, way, connections, n=2000):
         out = os.path.join(self.folder, "callgrind.out")
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         command += self.command(way, n, connections)

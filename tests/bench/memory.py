@@ -106,7 +106,7 @@ def measure(url, block, rows, concurrency):
     return peak, took_s
 
 
-def per_connection(way, n, trust, bundle="-"):
+def per_connection(way, n, trust, bundle="-", program=PROGRAM):
     """(bytes of a request in flight, of an idle connection); trust None: without TLS."""
     settings = {k: v for k, v in os.environ.items() if k not in ("SSL_CERT_FILE", "CURL_CA_BUNDLE")}
     places = ["-", "-"]
@@ -114,7 +114,7 @@ def per_connection(way, n, trust, bundle="-"):
         settings["SSL_CERT_DIR"] = str(trust.authorities)
         places = [str(bundle), str(trust.authorities)]
     with HoldServer(n, trust) as server:
-        command = [PROGRAM, way, server.url, str(n), *(places if way == "bare" else [])]
+        command = [program, way, server.url, str(n), *(places if way == "bare" else [])]
         done = subprocess.run(
             command, capture_output=True, text=True, env=settings, timeout=120, check=False
         )
