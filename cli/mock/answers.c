@@ -7,6 +7,7 @@
 
 #include "mock/chance.h"
 #include "mock/chat.h"
+#include "mock/schema.h"
 #include "mock/text.h"
 #include "mock/words.h"
 
@@ -175,49 +176,113 @@ static int read_stream(struct mock_chat *chat, const cJSON *body, struct mock_bu
     return -1;
 }
 
-static int read_chat(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
-                     struct mock_reply *reply)
+int mock_chat_read(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
+                   struct mock_reply *reply)
 {
     chat->model = mock_answer_model(body);
     chat->choices = 1;
     chat->max_tokens = INT_MAX;
     if (read_messages(chat, body, out, reply) != 0)
         return -1;
-    if (read_stream(chat, body, out, reply) != 0)
+    return mock_answer_number(body, "max_tokens", INT_MAX, &chat->max_tokens, out, reply);
+}
+
+void mock_chat_make_json(struct mock_chat *chat, const cJSON *schema,
+                         const struct mock_reply *reply, bool cut)
+{
+    uint64_t choice = mock_mix(chat->hash);
+    bool misfit = reply->fault == MOCK_FAULT_MISFIT;
+    bool half = misfit && cut && choice % 3 == 0;
+
+    if (mock_json_print(mock_schema_answer(schema, choice, misfit && !half), &chat->json) != 0)
+        return;
+    if (half)
+        chat->json.data[chat->json.len /= 2] = '\0';
+}
+
+/* JSON in place of words, where it is asked for. */
+static int read_format(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
+                       struct mock_reply *reply)
+{
+    const cJSON *format = cJSON_GetObjectItemCaseSensitive(body, "response_format");
+    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(format, "type"));
+    const cJSON *named = cJSON_GetObjectItemCaseSensitive(format, "json_schema");
+    const cJSON *schema = cJSON_GetObjectItemCaseSensitive(named, "schema");
+
+    if (!format || cJSON_IsNull(format) || (type && strcmp(type, "text") == 0))
+        return 0;
+    if (type && strcmp(type, "json_schema") == 0 && cJSON_IsObject(schema) &&
+        cJSON_IsString(cJSON_GetObjectItemCaseSensitive(named, "name"))) {
+        mock_chat_make_json(chat, schema, reply, true);
+        return 0;
+    }
+    mock_answer_refuse(reply, out, "response_format", "invalid_value",
+                       "Invalid 'response_format': expected text, or json_schema with a name and "
+                       "a schema that is an object.");
+    return -1;
+}
+
+static int read_chat(struct mock_chat *chat, const cJSON *body, struct mock_buf *out,
+                     struct mock_reply *reply)
+{
+    if (mock_chat_read(chat, body, out, reply) != 0 || read_stream(chat, body, out, reply) != 0)
         return -1;
     if (mock_answer_number(body, "n", CHOICE_MAX, &chat->choices, out, reply) != 0 ||
-        mock_answer_number(body, "max_tokens", INT_MAX, &chat->max_tokens, out, reply) != 0)
+        mock_answer_number(body, "max_completion_tokens", INT_MAX, &chat->max_tokens, out, reply) !=
+            0)
         return -1;
-    return mock_answer_number(body, "max_completion_tokens", INT_MAX, &chat->max_tokens, out,
-                              reply);
+    return read_format(chat, body, out, reply);
+}
+
+static void say(struct mock_buf *text, const char *from, size_t len)
+{
+    text->len = 0;
+    mock_buf_append(text, from, len, MOCK_BODY_MAX);
+}
+
+bool mock_chat_text(const struct mock_chat *chat, int index, struct mock_buf *text)
+{
+    size_t max = (size_t)chat->max_tokens * 4;
+    char words[MOCK_WORDS_MAX];
+    bool whole;
+
+    if (chat->json.len > 0) {
+        whole = chat->json.len <= max;
+        say(text, chat->json.data, whole ? chat->json.len : max);
+        return whole;
+    }
+    whole = mock_words_write(words, max, mock_mix(chat->hash + (uint64_t)index));
+    say(text, words, strlen(words));
+    return whole;
 }
 
 /* Returns the tokens of the choice. */
 static uint64_t add_choice(cJSON *choices, const struct mock_chat *chat, int index)
 {
-    char text[MOCK_WORDS_MAX];
-    bool whole = mock_words_write(text, (size_t)chat->max_tokens * 4,
-                                  mock_mix(chat->hash + (uint64_t)index));
+    struct mock_buf text = {0};
+    bool whole = mock_chat_text(chat, index, &text);
     cJSON *choice = cJSON_CreateObject();
     cJSON *message;
+    uint64_t tokens = mock_answer_tokens(text.len);
 
     mock_json_put_int(choice, "index", (uint64_t)index);
     message = mock_json_put(choice, "message", cJSON_CreateObject());
     mock_json_put_str(message, "role", "assistant");
-    mock_json_put_str(message, "content", text);
+    mock_json_put_str(message, "content", text.data ? text.data : "");
     mock_json_put_null(message, "refusal");
     mock_json_put_null(choice, "logprobs");
     mock_json_put_str(choice, "finish_reason", whole ? "stop" : "length");
     mock_json_add(choices, choice);
-    return mock_answer_tokens(strlen(text));
+    mock_buf_free(&text);
+    return tokens;
 }
 
-static void put_id(cJSON *answer, uint64_t hash)
+void mock_chat_id(cJSON *answer, const char *prefix, uint64_t hash)
 {
     char id[64];
     struct mock_text text = mock_text_over(id, sizeof(id));
 
-    mock_text_str(&text, "chatcmpl-");
+    mock_text_str(&text, prefix);
     mock_text_hex(&text, hash);
     mock_text_hex(&text, mock_mix(hash));
     mock_text_end(&text);
@@ -226,7 +291,7 @@ static void put_id(cJSON *answer, uint64_t hash)
 
 void mock_chat_head(cJSON *answer, const struct mock_chat *chat, const char *object)
 {
-    put_id(answer, chat->hash);
+    mock_chat_id(answer, "chatcmpl-", chat->hash);
     mock_json_put_str(answer, "object", object);
     mock_json_put_int(answer, "created", CREATED);
     mock_json_put_str(answer, "model", chat->model);
@@ -262,13 +327,14 @@ void mock_answer_chat(const struct mock_request *req, struct mock_buf *out,
     cJSON *body = mock_answer_parse(req, out, reply);
     struct mock_chat chat = {0};
 
-    if (!body || read_chat(&chat, body, out, reply) != 0)
-        return;
     chat.hash = mock_hash(req->body.data, req->body.len, 0);
-    if (chat.stream)
-        mock_chat_stream(&chat, out, reply);
-    else
-        mock_reply_json(reply, HTTP_STATUS_OK, chat_answer(&chat), out);
+    if (body && read_chat(&chat, body, out, reply) == 0) {
+        if (chat.stream)
+            mock_chat_stream(&chat, out, reply);
+        else
+            mock_reply_json(reply, HTTP_STATUS_OK, chat_answer(&chat), out);
+    }
+    mock_buf_free(&chat.json);
 }
 
 static cJSON *model_object(const char *id)

@@ -1,6 +1,6 @@
 /*
- * What the endpoints answer: bodies like OpenAI's, made up from the request alone, so the same
- * request is answered alike in every run.
+ * What the endpoints answer: bodies like OpenAI's (and for chats also Anthropic's), made up from
+ * the request alone, so the same request is answered alike in every run.
  */
 #ifndef WEIR_MOCK_ANSWERS_H
 #define WEIR_MOCK_ANSWERS_H
@@ -14,6 +14,7 @@ typedef void mock_answer_fn(const struct mock_request *req, struct mock_buf *out
                             struct mock_reply *reply);
 
 mock_answer_fn mock_answer_chat;
+mock_answer_fn mock_answer_messages; /* as Anthropic's */
 mock_answer_fn mock_answer_embeddings;
 mock_answer_fn mock_answer_models; /* the list, and one by its id behind the path */
 mock_answer_fn mock_answer_echo;

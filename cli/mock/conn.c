@@ -169,7 +169,8 @@ static void emit(struct mock_conn *conn)
     } else if (reply->fault == MOCK_FAULT_STALL) {
         conn->state = MOCK_CONN_STALLED;
     } else if (reply->fault == MOCK_FAULT_SLOW ||
-               (reply->fault == MOCK_FAULT_NONE && reply->events)) {
+               ((reply->fault == MOCK_FAULT_NONE || reply->fault == MOCK_FAULT_MISFIT) &&
+                reply->events)) {
         start_dribble(conn);
     } else {
         if (reply->fault == MOCK_FAULT_TRUNCATE) {

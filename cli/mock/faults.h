@@ -14,7 +14,8 @@
     X(GARBAGE, "garbage", "bytes that are not HTTP, then the connection closes")                   \
     X(500, "500", "status 500")                                                                    \
     X(503, "503", "status 503 with Retry-After: 1")                                                \
-    X(SLOW, "slow", "the body in small pieces over about half a second")
+    X(SLOW, "slow", "the body in small pieces over about half a second")                           \
+    X(MISFIT, "misfit", "a chat with a schema gets JSON that does not fit it; others get no fault")
 
 enum mock_fault {
 #define X(name, word, what) MOCK_FAULT_##name,

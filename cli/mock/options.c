@@ -81,7 +81,11 @@ static const char help_tail[] =
                                           "  --help              this text\n"
                                           "\n"
                                           "POST /v1/chat/completions  a short made-up text, always "
-                                          "the same for the same request, or a stream\n"
+                                          "the same for the same request, or a stream;\n"
+                                          "                           with a JSON schema as its "
+                                          "response_format, JSON that fits\n"
+                                          "POST /v1/messages          the same as Anthropic's API "
+                                          "has it; JSON for the input of a tool\n"
                                           "POST /v1/embeddings        unit vectors of 8 numbers, "
                                           "or of `dimensions` (at most 3072)\n"
                                           "GET  /v1/models            and /v1/models/ID: the "
@@ -227,7 +231,7 @@ static int read_fault(struct mock_opts *opts, const char *text)
 
     if (kind == MOCK_FAULT_NONE || read_decimal(colon + 1, 1, &opts->faults.share[kind]) != 0)
         return wrong("--fault '%s': expected KIND:P with P from 0 to 1, such as reset:0.05; kinds "
-                     "are reset, truncate, stall, garbage, 500, 503 and slow",
+                     "are reset, truncate, stall, garbage, 500, 503, slow and misfit",
                      text);
     for (int i = 0; i < MOCK_FAULT_KINDS; i++)
         sum += opts->faults.share[i];

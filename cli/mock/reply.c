@@ -36,6 +36,26 @@ static void put_or_null(cJSON *object, const char *key, const char *value)
         mock_json_put_null(object, key);
 }
 
+/* Anthropic's word for a status. */
+static const char *type_of(int status)
+{
+    static const struct {
+        int status;
+        const char *type;
+    } types[] = {
+        {HTTP_STATUS_NOT_FOUND, "not_found_error"},
+        {HTTP_STATUS_PAYLOAD_TOO_LARGE, "request_too_large"},
+        {HTTP_STATUS_TOO_MANY_REQUESTS, "rate_limit_error"},
+        {HTTP_STATUS_INTERNAL_SERVER_ERROR, "api_error"},
+        {HTTP_STATUS_SERVICE_UNAVAILABLE, "overloaded_error"},
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (types[i].status == status)
+            return types[i].type;
+    return "invalid_request_error";
+}
+
 void mock_reply_error(struct mock_reply *reply, struct mock_buf *out,
                       const struct mock_error *error, const char *format, ...)
 {
@@ -49,11 +69,15 @@ void mock_reply_error(struct mock_reply *reply, struct mock_buf *out,
     va_end(args);
     mock_json_reset(); /* whatever was read of the request is not needed any more */
     tree = cJSON_CreateObject();
+    if (reply->messages)
+        mock_json_put_str(tree, "type", "error");
     object = mock_json_put(tree, "error", cJSON_CreateObject());
+    mock_json_put_str(object, "type", reply->messages ? type_of(error->status) : error->type);
     mock_json_put_str(object, "message", message);
-    mock_json_put_str(object, "type", error->type);
-    put_or_null(object, "param", error->param);
-    put_or_null(object, "code", error->code);
+    if (!reply->messages) {
+        put_or_null(object, "param", error->param);
+        put_or_null(object, "code", error->code);
+    }
     mock_reply_json(reply, error->status, tree, out);
 }
 

@@ -33,6 +33,7 @@ struct mock_reply {
     bool close;    /* no further request on this connection */
     bool old;      /* to HTTP/1.0 */
     bool events;   /* the body is server-sent events, which go out one by one */
+    bool messages; /* errors are worded as Anthropic's API does */
     bool bodiless; /* to HEAD: the head tells of a body that does not follow */
     enum mock_fault fault;
     uint32_t delay_ms;
@@ -46,7 +47,8 @@ struct mock_reply {
  * the reply becomes a 500 with a constant body. */
 void mock_reply_json(struct mock_reply *reply, int status, cJSON *tree, struct mock_buf *out);
 
-/* An error as OpenAI's API words it. `param` and `code` may be NULL. */
+/* An error as OpenAI's API words it, or, for what is said of `messages`, Anthropic's. `param` and
+ * `code` may be NULL. */
 struct mock_error {
     int status;
     const char *type;

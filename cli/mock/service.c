@@ -28,6 +28,7 @@ static const struct route {
     mock_answer_fn *answer;
 } routes[] = {
     {"/v1/chat/completions", false, HTTP_POST, mock_answer_chat},
+    {"/v1/messages", false, HTTP_POST, mock_answer_messages},
     {"/v1/embeddings", false, HTTP_POST, mock_answer_embeddings},
     {"/v1/models", true, HTTP_GET, mock_answer_models},
     {"/echo", false, ANY_METHOD, mock_answer_echo},
@@ -225,6 +226,7 @@ void mock_service_answer(struct mock_service *service, const struct mock_request
     memset(reply, 0, offsetof(struct mock_reply, head));
     reply->fault = MOCK_FAULT_NONE;
     reply->aside = is_stats(route, req);
+    reply->messages = route && route->answer == mock_answer_messages;
     reply->close = !req->keep_alive;
     reply->old = req->old;
     reply->bodiless = !req->error && req->method == HTTP_HEAD;

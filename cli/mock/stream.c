@@ -1,50 +1,71 @@
 /*
- * The chat endpoint's answer as server-sent events.
+ * Server-sent events, and the chat endpoint's answer as such.
  */
 #include <string.h>
 
 #include "mock/answers.h"
-#include "mock/chance.h"
 #include "mock/chat.h"
-#include "mock/words.h"
 
 #define EVENTS_MAX ((size_t)16 << 20) /* more than 128 choices take */
 #define TYPE       "text/event-stream"
 
+void mock_events_put(struct mock_events *events, const char *text)
+{
+    if (mock_buf_append(events->out, text, strlen(text), EVENTS_MAX) != 0)
+        events->failed = true;
+}
+
+void mock_events_add(struct mock_events *events, const char *name, cJSON *tree)
+{
+    if (mock_json_print(tree, &events->event) != 0) {
+        events->failed = true;
+        return;
+    }
+    mock_json_reset();
+    if (name) {
+        mock_events_put(events, "event: ");
+        mock_events_put(events, name);
+        mock_events_put(events, "\n");
+    }
+    mock_events_put(events, "data: ");
+    mock_events_put(events, events->event.data);
+    mock_events_put(events, "\n\n");
+}
+
+void mock_events_reply(struct mock_events *events, struct mock_reply *reply)
+{
+    mock_buf_free(&events->event);
+    if (events->failed) {
+        mock_reply_json(reply, HTTP_STATUS_OK, NULL,
+                        events->out); /* it says that memory is short */
+        return;
+    }
+    reply->status = HTTP_STATUS_OK;
+    reply->type = TYPE;
+    reply->type_len = strlen(TYPE);
+    reply->body = events->out->data;
+    reply->len = events->out->len;
+    reply->events = true;
+}
+
+size_t mock_word_len(const char *text)
+{
+    return 1 + strcspn(text + 1, " ");
+}
+
 struct stream {
     struct mock_chat chat;
     char model[MOCK_MODEL_MAX + 1]; /* the request is forgotten after each event */
-    struct mock_buf *out;
-    struct mock_buf event;
+    struct mock_events events;
     uint64_t tokens;
-    bool failed;
 };
-
-static void put(struct stream *stream, const char *text)
-{
-    if (mock_buf_append(stream->out, text, strlen(text), EVENTS_MAX) != 0)
-        stream->failed = true;
-}
 
 static cJSON *begin(const struct stream *stream)
 {
-    cJSON *piece;
+    cJSON *piece = cJSON_CreateObject();
 
-    mock_json_reset();
-    piece = cJSON_CreateObject();
     mock_chat_head(piece, &stream->chat, "chat.completion.chunk");
     return piece;
-}
-
-static void end(struct stream *stream, cJSON *piece)
-{
-    if (mock_json_print(piece, &stream->event) != 0) {
-        stream->failed = true;
-        return;
-    }
-    put(stream, "data: ");
-    put(stream, stream->event.data);
-    put(stream, "\n\n");
 }
 
 /* One piece of a choice. `role`, `content` and `reason` may be NULL. */
@@ -70,35 +91,32 @@ static void say(struct stream *stream, int index, const char *role, const char *
     mock_json_add(choices, choice);
     if (stream->chat.stream_usage)
         mock_json_put_null(piece, "usage");
-    end(stream, piece);
+    mock_events_add(&stream->events, NULL, piece);
 }
 
 /* A word at a time, each but the first with the space before it. */
-static void say_words(struct stream *stream, int index, const char *text)
+static void say_words(struct stream *stream, int index, struct mock_buf *text)
 {
-    char word[MOCK_WORDS_MAX];
+    for (size_t at = 0; at < text->len && !stream->events.failed;) {
+        size_t len = mock_word_len(text->data + at);
+        char behind = text->data[at + len];
 
-    while (*text) {
-        size_t len = 1 + strcspn(text + 1, " ");
-
-        memcpy(word, text, len);
-        word[len] = '\0';
-        say(stream, index, NULL, word, NULL);
-        text += len;
+        text->data[at + len] = '\0';
+        say(stream, index, NULL, text->data + at, NULL);
+        text->data[at += len] = behind;
     }
 }
 
 static void say_choice(struct stream *stream, int index)
 {
-    const struct mock_chat *chat = &stream->chat;
-    char text[MOCK_WORDS_MAX];
-    bool whole = mock_words_write(text, (size_t)chat->max_tokens * 4,
-                                  mock_mix(chat->hash + (uint64_t)index));
+    struct mock_buf text = {0};
+    bool whole = mock_chat_text(&stream->chat, index, &text);
 
     say(stream, index, "assistant", "", NULL);
-    say_words(stream, index, text);
+    say_words(stream, index, &text);
     say(stream, index, NULL, NULL, whole ? "stop" : "length");
-    stream->tokens += mock_answer_tokens(strlen(text));
+    stream->tokens += mock_answer_tokens(text.len);
+    mock_buf_free(&text);
 }
 
 static void say_usage(struct stream *stream)
@@ -107,30 +125,21 @@ static void say_usage(struct stream *stream)
 
     mock_json_put(piece, "choices", cJSON_CreateArray());
     mock_chat_usage(piece, &stream->chat, stream->tokens);
-    end(stream, piece);
+    mock_events_add(&stream->events, NULL, piece);
 }
 
 void mock_chat_stream(const struct mock_chat *chat, struct mock_buf *out, struct mock_reply *reply)
 {
-    struct stream stream = {.chat = *chat, .out = out};
+    struct stream stream = {.chat = *chat, .events = {.out = out}};
 
     memcpy(stream.model, chat->model, strlen(chat->model) + 1);
     stream.chat.model = stream.model;
     out->len = 0;
-    for (int i = 0; i < chat->choices && !stream.failed; i++)
+    mock_json_reset();
+    for (int i = 0; i < chat->choices && !stream.events.failed; i++)
         say_choice(&stream, i);
     if (chat->stream_usage)
         say_usage(&stream);
-    put(&stream, "data: [DONE]\n\n");
-    mock_buf_free(&stream.event);
-    if (stream.failed) {
-        mock_reply_json(reply, HTTP_STATUS_OK, NULL, out); /* it says that memory is short */
-        return;
-    }
-    reply->status = HTTP_STATUS_OK;
-    reply->type = TYPE;
-    reply->type_len = strlen(TYPE);
-    reply->body = out->data;
-    reply->len = out->len;
-    reply->events = true;
+    mock_events_put(&stream.events, "data: [DONE]\n\n");
+    mock_events_reply(&stream.events, reply);
 }

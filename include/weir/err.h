@@ -44,7 +44,11 @@
     X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")              \
     X(35, ECERT, "certificate not accepted, or one of your own that cannot be used")               \
     X(36, EBODY, "the request's body could not be read, or is not as long as was said")            \
-    X(37, ELIBCURL, "the libcurl that is loaded is too old, or lacks what was asked for")
+    X(37, ELIBCURL, "the libcurl that is loaded is too old, or lacks what was asked for")          \
+    X(38, ENOKEY, "no API key: none was given, and the environment has none")                      \
+    X(39, EAPI, "the API answered with an error")                                                  \
+    X(40, ESHAPE, "the answer has another shape than was asked for")                               \
+    X(41, EREFUSED, "the model refused to answer")
 
 enum weir_err {
 #define WEIR_ERR_ENUM(number, name, message) WEIR_##name = -(number),

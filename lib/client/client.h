@@ -2,7 +2,6 @@
 #ifndef WEIR_CLIENT_CLIENT_H
 #define WEIR_CLIENT_CLIENT_H
 
-#include <weir/client.h>
 #include <weir/stream.h>
 
 #include "admission/limiters.h"
@@ -64,5 +63,9 @@ weir_response *weir__stream_close_keeping(weir_stream *stream);
 
 /* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
 void weir__opened_end(struct weir__opened *opened);
+
+/* For who knows that an event was the last one: reads what is left, so that the connection can be
+ * used again, and ends the stream. Returns 0. Suspends for a moment. */
+int weir__stream_finish(weir_stream *stream);
 
 #endif

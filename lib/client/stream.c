@@ -36,6 +36,7 @@ struct weir_stream {
     char *piece;
     size_t piece_len, piece_at;
     struct weir_sse_event event;
+    struct weir__usage usage;
 };
 
 /* ---- reading ---- */
@@ -124,14 +125,14 @@ static void show(weir_stream *stream)
     };
 }
 
-/* Where tokens are counted: what the event says of the usage, as some do at the end. */
+/* Where tokens are counted: what the event says of the usage. */
 static void note_usage(weir_stream *stream)
 {
     const weir_limiter *limiter = stream->opened.limiter;
     if (limiter == NULL || !weir__limits_count(&limiter->limits, WEIR_TOKENS))
         return;
-    const struct weir_response event = {.body = stream->sse.data};
-    int64_t used = weir__provider_used(&event);
+    const struct weir__buf *data = &stream->sse.data;
+    int64_t used = weir__provider_used_so_far(&stream->usage, data->data, data->len);
     if (used >= 0)
         stream->opened.used = used;
 }
@@ -142,9 +143,8 @@ static bool is_done(const weir_stream *stream)
            strncmp(stream->event.data, stream->done, strlen(stream->done)) == 0;
 }
 
-/* Reads what is left, so that the connection can be used again. Whatever comes of that, the content
- * was complete. */
-static int finish(weir_stream *stream)
+/* Whatever comes of reading on, the content was complete. */
+int weir__stream_finish(weir_stream *stream)
 {
     int64_t n = 1;
     stream->reading = true;
@@ -189,7 +189,7 @@ int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
     show(stream);
     note_usage(stream);
     if (is_done(stream))
-        return finish(stream);
+        return weir__stream_finish(stream);
     *event = &stream->event;
     return 1;
 }

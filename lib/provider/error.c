@@ -3,6 +3,7 @@
 #include <weir/jansson.h>
 
 #include "policy/duration.h"
+#include "json/path.h"
 #include "json/scan.h"
 
 #define MINUTE_MS INT64_C(60000)
@@ -93,29 +94,6 @@ static const struct {
     {"error", WORDS},
 };
 
-/* ---- paths ---- */
-
-typedef bool (*visit_fn)(const json_t *value, void *arg);
-
-/* Calls visit for each value at the path until one call says true; says whether one did. The depth
- * is that of the path. */
-static bool each_at(const json_t *tree, const char *path, visit_fn visit, void *arg)
-{
-    size_t len = strcspn(path, ".");
-    const char *rest = path[len] == '.' ? path + len + 1 : path + len;
-    if (tree == NULL)
-        return false;
-    if (len == 0)
-        return visit(tree, arg);
-    if (path[0] != '*')
-        return each_at(json_object_getn(tree, path, len), rest, visit, arg);
-    for (size_t i = 0; i < json_array_size(tree); i++) {
-        if (each_at(json_array_get(tree, i), rest, visit, arg))
-            return true;
-    }
-    return false;
-}
-
 /* ---- rules ---- */
 
 static bool contains(const char *text, size_t len, const char *part)
@@ -123,7 +101,7 @@ static bool contains(const char *text, size_t len, const char *part)
     return memmem(text, len, part, strlen(part)) != NULL;
 }
 
-static bool fits(const json_t *value, void *arg)
+static bool fits(json_t *value, void *arg)
 {
     const struct rule *rule = arg;
     if (rule->match == NUMBER) {
@@ -152,11 +130,11 @@ static void apply(const struct rule *rule, struct weir__error *error)
     error->fallback_ms = rule->wait_ms > 0 ? rule->wait_ms : -1;
 }
 
-static void apply_rules(const json_t *tree, int status, struct weir__error *error)
+static void apply_rules(json_t *tree, int status, struct weir__error *error)
 {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         struct rule rule = rules[i];
-        if (status_fits(&rule, status) && each_at(tree, rule.path, fits, &rule)) {
+        if (status_fits(&rule, status) && weir__json_each_at(tree, rule.path, fits, &rule)) {
             apply(&rule, error);
             return;
         }
@@ -186,7 +164,7 @@ static int64_t seconds_ms(const json_t *value)
     return ms + ((double)ms < seconds * 1000);
 }
 
-static bool read_wait(const json_t *value, void *arg)
+static bool read_wait(json_t *value, void *arg)
 {
     struct wait *wait = arg;
     const char *text = json_string_value(value);
@@ -200,17 +178,17 @@ static bool read_wait(const json_t *value, void *arg)
     return wait->ms > 0;
 }
 
-static int64_t wait_of(const json_t *tree)
+static int64_t wait_of(json_t *tree)
 {
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         struct wait wait = {waits[i].form, -1};
-        if (each_at(tree, waits[i].path, read_wait, &wait))
+        if (weir__json_each_at(tree, waits[i].path, read_wait, &wait))
             return wait.ms;
     }
     return -1;
 }
 
-void weir__error_read(const json_t *tree, int status, struct weir__error *error)
+void weir__error_read(json_t *tree, int status, struct weir__error *error)
 {
     *error = (struct weir__error){.wait_ms = -1, .fallback_ms = -1};
     apply_rules(tree, status, error);

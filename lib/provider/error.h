@@ -25,7 +25,7 @@ struct weir__error {
 json_t *weir__error_tree(const weir_response *response);
 
 /* What the tree and the status (the tree may be NULL) say. */
-void weir__error_read(const json_t *tree, int status, struct weir__error *error);
+void weir__error_read(json_t *tree, int status, struct weir__error *error);
 
 /* Headers that stand in the body, those of the server behind a gateway; borrowed from the tree. */
 void weir__error_headers(const json_t *tree, struct weir__heard *heard);

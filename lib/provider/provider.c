@@ -93,8 +93,8 @@ static bool tell_limits(const weir_response *response, const struct weir__heard 
     return used_up;
 }
 
-static void tell_failure(const json_t *tree, const struct weir__heard *heard,
-                         struct failure *failure, struct weir__told *told)
+static void tell_failure(json_t *tree, const struct weir__heard *heard, struct failure *failure,
+                         struct weir__told *told)
 {
     failure->header_wait_ms = weir__heard_wait_ms(heard, failure->now_s);
     failure->header_verdict = weir__heard_verdict(heard);
@@ -129,11 +129,4 @@ void weir__provider_tell(const weir_response *response, int64_t wall_s, struct w
     if (failed)
         tell_failure(tree, &heard, &failure, told);
     json_decref(tree);
-}
-
-int64_t weir__provider_wait_ms(const weir_response *response, int64_t wall_s)
-{
-    struct weir__told told;
-    weir__provider_tell(response, wall_s, &told);
-    return told.wait_ms;
 }

@@ -21,14 +21,19 @@
  * more than not to try again. Does not suspend. */
 void weir__provider_tell(const weir_response *response, int64_t wall_s, struct weir__told *told);
 
-/* The wait_ms of weir__provider_tell alone. */
-int64_t weir__provider_wait_ms(const weir_response *response, int64_t wall_s);
-
 /* The tokens that the request cost towards its limit, by the usage in the answer's body, 0 to
  * 1e15 - 1; -1: it names none. Apart from weir__provider_tell, because it reads the bodies of
  * answers that succeeded, in time that grows with their length: for those with a limit on tokens.
  */
 int64_t weir__provider_used(const weir_response *response);
+
+/* The same of an answer that comes in pieces, each a JSON text: what all so far say. Begins with
+ * zeros. */
+struct weir__usage {
+    const void *row;
+    int64_t counts[3];
+};
+int64_t weir__provider_used_so_far(struct weir__usage *usage, const char *text, size_t len);
 
 /* The tokens to take from a limit before the request is sent, by what its API counts in advance:
  * told by the URL's host, else by the request's headers ("Name: value", NULL at the end; NULL:

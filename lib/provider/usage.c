@@ -11,6 +11,7 @@
 /* Where the answer's top level tells the tokens, and which fields of that object sum up to them,
  * NULL behind the last. The first row of which the first field is there counts. */
 #define FIELDS_MAX 3
+static const char *const objects[] = {"usage", "usageMetadata"};
 static const struct row {
     const char *object;
     const char *fields[FIELDS_MAX];
@@ -29,10 +30,10 @@ static const char *skip_white(const char *at, const char *end)
     return at;
 }
 
-/* Behind the bracket that closes what the one at `at` opens; end if none does. */
-static const char *behind_object(const char *at, const char *end)
+/* From `at`, outside strings and inside so many brackets: behind the one that closes the outermost,
+ * or NULL. */
+static const char *behind_last(const char *at, const char *end, size_t depth)
 {
-    size_t depth = 0;
     while (at < end) {
         char c = *at++;
         if (c == '"')
@@ -42,24 +43,15 @@ static const char *behind_object(const char *at, const char *end)
         else if ((c == '}' || c == ']') && --depth == 0)
             return at;
     }
-    return end;
+    return NULL;
 }
 
 /* From `at`, outside strings, on to the end there is one closing bracket too many: `at` lies at the
  * text's top level. */
 static bool at_top(const char *at, const char *end)
 {
-    size_t depth = 1;
-    while (at < end) {
-        char c = *at++;
-        if (c == '"')
-            at = weir__json_skip_string(at, end);
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return skip_white(at, end) == end;
-    }
-    return false;
+    const char *last = behind_last(at, end, 1);
+    return last != NULL && skip_white(last, end) == end;
 }
 
 /* The object behind the key, which stands at `at` with its quotes; NULL: no object of the top level
@@ -73,8 +65,9 @@ static const char *object_of(const char *at, size_t key_len, const char *end, co
     at = skip_white(at + 1, end);
     if (at == end || *at != '{')
         return NULL;
-    *behind = behind_object(at, end);
-    return (size_t)(*behind - at) <= USAGE_MAX && at_top(*behind, end) ? at : NULL;
+    *behind = behind_last(at + 1, end, 1);
+    bool fits = *behind != NULL && (size_t)(*behind - at) <= USAGE_MAX;
+    return fits && at_top(*behind, end) ? at : NULL;
 }
 
 /* The tree of the top level's object of that name, or NULL. Found without reading what stands
@@ -100,35 +93,68 @@ static json_t *object_named(const char *text, size_t len, const char *name)
     return NULL;
 }
 
-static int64_t sum_of(const json_t *usage, const struct row *row)
+/* Takes the row's counts that the object has into `counts`: false if its first one is neither there
+ * nor known from before, or one is no count. */
+static bool take_counts(const json_t *usage, const struct row *row, struct weir__usage *known)
+{
+    struct weir__usage now = {.row = row};
+    if (known->row == row)
+        now = *known;
+    else if (!json_is_integer(json_object_get(usage, row->fields[0])))
+        return false;
+    for (int i = 0; i < FIELDS_MAX && row->fields[i] != NULL; i++) {
+        const json_t *field = json_object_get(usage, row->fields[i]);
+        if (json_is_integer(field))
+            now.counts[i] = json_integer_value(field);
+        if (now.counts[i] < 0 || now.counts[i] >= USED_LIMIT)
+            return false;
+    }
+    *known = now;
+    return true;
+}
+
+static int64_t sum_of(const struct weir__usage *usage)
 {
     int64_t sum = 0;
-    if (!json_is_integer(json_object_get(usage, row->fields[0])))
-        return -1;
-    for (int i = 0; i < FIELDS_MAX && row->fields[i] != NULL; i++) {
-        json_int_t count = json_integer_value(json_object_get(usage, row->fields[i]));
-        if (count < 0 || count >= USED_LIMIT - sum)
-            return -1;
-        sum += count;
+    for (int i = 0; i < FIELDS_MAX; i++)
+        sum += usage->counts[i];
+    return sum < USED_LIMIT ? sum : -1;
+}
+
+static bool take_rows(const char *object, const json_t *tree, struct weir__usage *usage)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool fits = strcmp(rows[i].object, object) == 0 && tree != NULL;
+        if (fits && take_counts(tree, &rows[i], usage))
+            return true;
     }
-    return sum;
+    return false;
+}
+
+/* In the text itself, else in its object `around`, where that is not NULL. */
+static int64_t used_of(const char *text, size_t len, const char *around, struct weir__usage *usage)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof objects / sizeof objects[0] && !found; i++) {
+        json_t *tree = object_named(text, len, objects[i]);
+        found = take_rows(objects[i], tree, usage);
+        json_decref(tree);
+    }
+    if (!found && around != NULL) {
+        json_t *tree = object_named(text, len, around);
+        found = take_rows(objects[0], json_object_get(tree, objects[0]), usage);
+        json_decref(tree);
+    }
+    return found ? sum_of(usage) : -1;
 }
 
 int64_t weir__provider_used(const weir_response *response)
 {
-    const char *text = weir_response_body(response);
-    size_t len = weir_response_body_len(response);
-    const char *found = NULL;
-    json_t *usage = NULL;
-    int64_t used = -1;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && used < 0; i++) {
-        if (found == NULL || strcmp(found, rows[i].object) != 0) {
-            json_decref(usage);
-            found = rows[i].object;
-            usage = object_named(text, len, found);
-        }
-        used = sum_of(usage, &rows[i]);
-    }
-    json_decref(usage);
-    return used;
+    struct weir__usage usage = {.row = NULL};
+    return used_of(weir_response_body(response), weir_response_body_len(response), NULL, &usage);
+}
+
+int64_t weir__provider_used_so_far(struct weir__usage *usage, const char *text, size_t len)
+{
+    return len > 0 ? used_of(text, len, "message", usage) : -1; /* Anthropic's message_start */
 }

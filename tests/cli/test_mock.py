@@ -20,7 +20,8 @@ import unittest
 WEIR = os.environ["WEIR"]
 PATIENCE = 20  # seconds after which anything is taken to hang
 CHAT = "/v1/chat/completions"
-FAULTS = ["reset", "truncate", "stall", "garbage", "500", "503", "slow"]
+FAULTS = ["reset", "truncate", "stall", "garbage", "500", "503", "slow",
+          "misfit"]
 
 
 def chat_body(text="How much is 6 times 7?", **more):

@@ -31,9 +31,10 @@ static weir_response *answer(int status, const struct header headers[MAX_HEADERS
 static int64_t wait_ms(const struct header headers[MAX_HEADERS])
 {
     weir_response *response = answer(429, headers);
-    int64_t ms = weir__provider_wait_ms(response, NOW_S);
+    struct weir__told told;
+    weir__provider_tell(response, NOW_S, &told);
     weir_response_free(response);
-    return ms;
+    return told.wait_ms;
 }
 
 static void test_wait(void **state)

@@ -1,0 +1,144 @@
+/* One question, one answer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/opts.h"
+#include "client/client.h"
+#include "llm/llm.h"
+
+/* ---- answers ---- */
+
+static const char *text_of(const struct weir__buf *buf)
+{
+    return buf->data != NULL ? buf->data : "";
+}
+
+void weir__llm_show(struct weir__llm_held *held, const weir_response *response)
+{
+    const struct weir__llm_heard *heard = &held->heard;
+    struct weir_llm_answer *shown = &held->shown;
+    shown->text = text_of(&heard->text);
+    shown->text_len = heard->text.len;
+    shown->refusal = heard->refused ? text_of(&heard->refusal) : NULL;
+    shown->reason = heard->reason;
+    shown->reason_text = heard->reason_text;
+    shown->usage = heard->usage;
+    shown->error = heard->error;
+    shown->error_type = heard->error_type;
+    shown->response = response;
+}
+
+void weir__llm_held_init(struct weir__llm_held *held, const weir_llm *llm, bool json)
+{
+    *held = (struct weir__llm_held){.response = NULL};
+    weir__llm_heard_init(&held->heard, llm->client->max_body, json);
+    weir__llm_show(held, NULL);
+}
+
+void weir__llm_held_free(struct weir__llm_held *held)
+{
+    weir__llm_heard_free(&held->heard);
+    json_decref(held->shown.body);
+    weir_response_free(held->response);
+}
+
+void weir_llm_answer_free(struct weir_llm_answer *answer)
+{
+    struct weir__llm_held *held = (struct weir__llm_held *)answer;
+    if (held != NULL)
+        weir__llm_held_free(held);
+    weir__free(held);
+}
+
+/* ---- asking ---- */
+
+struct weir_request weir__llm_request(const weir_llm *llm, const struct weir_llm_request *request)
+{
+    return (struct weir_request){
+        .size = sizeof(struct weir_request),
+        .url = weir__llm_server(llm->api)->path,
+        .timeout_ms = request->timeout_ms,
+        .replay = !request->once,
+        .tokens = request->tokens,
+        .priority = request->priority,
+        .limit_key = request->limit_key,
+    };
+}
+
+int weir__llm_text(const weir_llm *llm, const struct weir_llm_request *request, json_t *turns,
+                   bool stream, struct weir__llm_held *held, char **text, size_t *len)
+{
+    const char *model = request->model != NULL ? request->model : llm->model;
+    char why[200] = "";
+    json_t *body;
+    *text = NULL;
+    int rc = weir__llm_body(llm->api, request, model, turns, stream, &body, why, sizeof why);
+    if (rc == 0)
+        rc = weir_jansson_text(body, text, len);
+    if (rc < 0)
+        weir__llm_set_error(&held->heard, why[0] != '\0' ? why : weir_strerror(rc),
+                            strlen(why[0] != '\0' ? why : weir_strerror(rc)));
+    json_decref(body);
+    return rc;
+}
+
+int weir__llm_fail(struct weir__llm_held *held, const weir_response *response)
+{
+    char status[32];
+    int rc = weir__llm_hear_failure(response, &held->heard);
+    snprintf(status, sizeof status, "HTTP status %d", weir_response_status(response));
+    if (held->heard.error[0] == '\0')
+        weir__llm_set_error(&held->heard, status, strlen(status));
+    return rc;
+}
+
+static int read_answer(const weir_llm *llm, struct weir__llm_held *held)
+{
+    struct weir_json_error error;
+    if (weir_response_status(held->response) >= 300)
+        return weir__llm_fail(held, held->response);
+    int rc = weir_jansson_response(held->response, &held->shown.body, &error);
+    if (rc == WEIR_EJSON)
+        weir__llm_set_error(&held->heard, error.text, strlen(error.text));
+    if (rc == 0)
+        rc = weir__llm_hear_answer(llm->api, held->shown.body, &held->heard);
+    return rc;
+}
+
+int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, json_t *turns,
+                  struct weir__llm_held *held)
+{
+    struct weir_request sent = weir__llm_request(llm, request);
+    char *text;
+    size_t len = 0;
+    int rc = weir__llm_text(llm, request, turns, false, held, &text, &len);
+    if (rc == 0)
+        rc = weir_request_json(llm->client, &sent, text, len, &held->response);
+    weir_json_text_free(text);
+    if (rc == 0)
+        rc = read_answer(llm, held);
+    else if (held->response != NULL)
+        weir__llm_set_error(&held->heard, weir_response_error_text(held->response),
+                            strlen(weir_response_error_text(held->response)));
+    if (rc < 0 && held->heard.error[0] == '\0')
+        weir__llm_set_error(&held->heard, weir_strerror(rc), strlen(weir_strerror(rc)));
+    held->shown.asks++;
+    weir__llm_show(held, held->response);
+    return rc;
+}
+
+int weir_llm_chat(weir_llm *llm, const struct weir_llm_request *given, struct weir_llm_answer **out)
+{
+    struct weir_llm_request request;
+    struct weir__llm_held *held = weir__alloc(sizeof *held);
+    *out = NULL;
+    if (held == NULL)
+        return WEIR_ENOMEM;
+    int rc = weir__opts_copy(&request, sizeof request, given);
+    weir__llm_held_init(held, llm, rc == 0 && request.schema != NULL);
+    if (rc == 0)
+        rc = weir__llm_ask(llm, &request, NULL, held);
+    *out = &held->shown;
+    return rc;
+}

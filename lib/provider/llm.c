@@ -1,0 +1,337 @@
+#include "provider/llm.h"
+
+#include <string.h>
+
+#include "http/redact.h"
+#include "provider/error.h"
+#include "provider/llm_api.h"
+#include "json/dump.h"
+#include "json/path.h"
+
+#define CHAT_COMPLETIONS                                                                           \
+    .stop = "stop", .usage_asked_for = true, .needed = "choices.0.message",                        \
+    .text = "choices.0.message.content", .json = "choices.0.message.content",                      \
+    .refusal = "choices.0.message.refusal", .reason = "choices.0.finish_reason",                   \
+    .index = "choices.0.index", .piece = "choices.0.delta.content",                                \
+    .json_piece = "choices.0.delta.content", .refusal_piece = "choices.0.delta.refusal",           \
+    .piece_reason = "choices.0.finish_reason", .last_data = "[DONE]"
+
+static const struct weir__llm_api apis[] = {
+    [WEIR_LLM_OPENAI] =
+        {
+            .server = {.base_url = "https://api.openai.com/v1",
+                       .path = "/chat/completions",
+                       .key_variable = "OPENAI_API_KEY",
+                       .key_header = "Authorization: Bearer "},
+            .max_tokens = "max_completion_tokens", /* its newest models refuse the older word, */
+            CHAT_COMPLETIONS,
+        },
+    [WEIR_LLM_ANTHROPIC] =
+        {
+            .server = {.base_url = "https://api.anthropic.com",
+                       .path = "/v1/messages",
+                       .key_variable = "ANTHROPIC_API_KEY",
+                       .key_header = "x-api-key: ",
+                       .version = "anthropic-version: 2023-06-01"},
+            .max_tokens = "max_tokens",
+            .stop = "stop_sequences",
+            .system = "system",
+            .bound_needed = true,
+            .schema_is_tool = true,
+            .needed = "content",
+            .text = "content.*.text",
+            .json = "content.*.input",
+            .reason = "stop_reason",
+            .piece = "delta.text",
+            .json_piece = "delta.partial_json",
+            .piece_reason = "delta.stop_reason",
+            .last_type = "message_stop",
+        },
+    [WEIR_LLM_COMPATIBLE] =
+        {
+            .server = {.path = "/chat/completions", .key_header = "Authorization: Bearer "},
+            .max_tokens = "max_tokens", /* which is the one that all others know */
+            CHAT_COMPLETIONS,
+        },
+};
+
+static const struct {
+    const char *word;
+    enum weir_llm_reason reason;
+} reasons[] = {
+    {"stop", WEIR_LLM_STOP}, /* OpenAI */
+    {"length", WEIR_LLM_LENGTH},
+    {"tool_calls", WEIR_LLM_TOOLS},
+    {"function_call", WEIR_LLM_TOOLS},
+    {"content_filter", WEIR_LLM_REFUSED},
+    {"end_turn", WEIR_LLM_STOP}, /* Anthropic */
+    {"stop_sequence", WEIR_LLM_STOP},
+    {"max_tokens", WEIR_LLM_LENGTH},
+    {"model_context_window_exceeded", WEIR_LLM_LENGTH},
+    {"tool_use", WEIR_LLM_TOOLS},
+    {"refusal", WEIR_LLM_REFUSED},
+};
+
+/* Where the usage stands, and its counts. Of `input` all are added up. The first row of which the
+ * first input is there counts. */
+static const char *const usages[] = {"usage", "message.usage"}; /* Anthropic's message_start */
+static const struct {
+    const char *input[3];
+    const char *output, *cached;
+} counts[] = {
+    {{"prompt_tokens"}, "completion_tokens", "prompt_tokens_details.cached_tokens"},
+    {{"input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"},
+     "output_tokens",
+     "cache_read_input_tokens"},
+};
+
+/* Errors, by precedence. */
+static const char *const error_texts[] = {"error.message", "error", "message", "detail"};
+static const char *const error_types[] = {"error.code", "error.type", "type", "code"};
+
+const struct weir__llm_api *weir__llm_api(enum weir_llm_api api)
+{
+    return (size_t)api < sizeof apis / sizeof apis[0] ? &apis[api] : NULL;
+}
+
+const struct weir__llm_server *weir__llm_server(const struct weir__llm_api *api)
+{
+    return &api->server;
+}
+
+void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json)
+{
+    *heard = (struct weir__llm_heard){.json = json, .usage = {-1, -1, -1}};
+    weir__buf_init(&heard->text, max);
+    weir__buf_init(&heard->refusal, max);
+}
+
+void weir__llm_heard_free(struct weir__llm_heard *heard)
+{
+    weir__buf_free(&heard->text);
+    weir__buf_free(&heard->refusal);
+}
+
+/* ---- errors ---- */
+
+void weir__llm_set_error(struct weir__llm_heard *heard, const char *text, size_t len)
+{
+    weir__redact(heard->error, sizeof heard->error, text, len);
+}
+
+/* The first string at one of the paths. */
+static const char *first_text(json_t *tree, const char *const *paths, size_t n, size_t *len)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < n && text == NULL; i++)
+        text = weir__json_text_at(tree, paths[i], len);
+    return text;
+}
+#define FIRST_TEXT(tree, paths, len)                                                               \
+    first_text((tree), (paths), sizeof(paths) / sizeof *(paths), len)
+
+static void hear_error(json_t *tree, struct weir__llm_heard *heard)
+{
+    size_t len;
+    const char *text = FIRST_TEXT(tree, error_texts, &len);
+    if (text != NULL)
+        weir__llm_set_error(heard, text, len);
+    else
+        weir__llm_set_error(heard, "an error without a text", 23);
+    text = FIRST_TEXT(tree, error_types, &len);
+    if (text != NULL)
+        weir__redact(heard->error_type, sizeof heard->error_type, text, len);
+}
+
+/* Servers behind gateways put errors into answers that look good. */
+static bool is_error(json_t *tree)
+{
+    json_t *error = json_object_get(tree, "error");
+    const char *object = json_string_value(json_object_get(tree, "object"));
+    return json_is_object(error) || json_is_string(error) ||
+           (object != NULL && strcmp(object, "error") == 0);
+}
+
+int weir__llm_hear_failure(const weir_response *response, struct weir__llm_heard *heard)
+{
+    json_t *tree = weir__error_tree(response);
+    if (json_is_object(tree))
+        hear_error(tree, heard);
+    else
+        weir__llm_set_error(heard, weir_response_body(response), weir_response_body_len(response));
+    json_decref(tree);
+    return WEIR_EAPI;
+}
+
+/* ---- texts ---- */
+
+struct taking {
+    struct weir__buf *buf;
+    int rc;
+};
+
+static bool take(json_t *value, void *arg)
+{
+    struct taking *taking = arg;
+    if (json_is_string(value))
+        taking->rc =
+            weir__buf_add(taking->buf, json_string_value(value), json_string_length(value));
+    else if (json_is_object(value))
+        taking->rc = weir__jansson_dump(value, taking->buf);
+    return taking->rc != 0;
+}
+
+/* Appends what stands at the path, which may be NULL. */
+static int take_all(json_t *tree, const char *path, struct weir__buf *buf)
+{
+    struct taking taking = {.buf = buf};
+    if (path != NULL)
+        weir__json_each_at(tree, path, take, &taking);
+    return taking.rc == WEIR_ENEVER ? WEIR_EBODYSIZE : taking.rc;
+}
+
+static int hear_refusal(json_t *tree, const char *path, struct weir__llm_heard *heard)
+{
+    if (path == NULL || weir__json_text_at(tree, path, NULL) == NULL)
+        return 0;
+    heard->refused = true;
+    return take_all(tree, path, &heard->refusal);
+}
+
+/* A tool that stands for the answer's format is nobody's call. */
+static enum weir_llm_reason reason_of(const char *word, const struct weir__llm_heard *heard)
+{
+    enum weir_llm_reason reason = WEIR_LLM_OTHER;
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (strcmp(reasons[i].word, word) == 0)
+            reason = reasons[i].reason;
+    }
+    return reason == WEIR_LLM_TOOLS && heard->json && heard->text.len > 0 ? WEIR_LLM_STOP : reason;
+}
+
+static void hear_reason(json_t *tree, const char *path, struct weir__llm_heard *heard)
+{
+    size_t len;
+    const char *word = weir__json_text_at(tree, path, &len);
+    if (word == NULL)
+        return;
+    weir__redact(heard->reason_text, sizeof heard->reason_text, word, len);
+    heard->reason = reason_of(word, heard);
+    heard->refused |= heard->reason == WEIR_LLM_REFUSED;
+}
+
+/* ---- usage ---- */
+
+#define COUNT_LIMIT INT64_C(1000000000000000)
+
+/* -1: none is there. */
+static int64_t count_at(json_t *usage, const char *path)
+{
+    json_t *count = weir__json_at(usage, path);
+    json_int_t value = json_is_integer(count) ? json_integer_value(count) : -1;
+    return value >= 0 && value < COUNT_LIMIT ? value : -1;
+}
+
+static int64_t input_of(json_t *usage, const char *const paths[3])
+{
+    int64_t sum = count_at(usage, paths[0]);
+    for (int i = 1; i < 3 && sum >= 0 && paths[i] != NULL; i++) {
+        int64_t count = count_at(usage, paths[i]);
+        sum += count > 0 ? count : 0;
+    }
+    return sum;
+}
+
+/* Events repeat counts as they grow, and may leave out those that do not. */
+static void renew(int64_t *known, int64_t now)
+{
+    if (now >= 0)
+        *known = now;
+}
+
+static void hear_usage(json_t *tree, struct weir__llm_heard *heard)
+{
+    json_t *usage = NULL;
+    for (size_t i = 0; i < sizeof usages / sizeof usages[0] && usage == NULL; i++)
+        usage = weir__json_at(tree, usages[i]);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        renew(&heard->usage.input, input_of(usage, counts[i].input));
+        renew(&heard->usage.output, count_at(usage, counts[i].output));
+        renew(&heard->usage.cached, count_at(usage, counts[i].cached));
+    }
+}
+
+/* ---- answers ---- */
+
+static int misses(struct weir__llm_heard *heard, const char *what)
+{
+    static const char beginning[] = "the API's answer has no ";
+    char text[sizeof beginning + 40];
+    size_t len = strlen(what) < 40 ? strlen(what) : 40;
+    memcpy(text, beginning, sizeof beginning - 1);
+    memcpy(text + sizeof beginning - 1, what, len);
+    weir__llm_set_error(heard, text, sizeof beginning - 1 + len);
+    return WEIR_ESHAPE;
+}
+
+int weir__llm_hear_answer(const struct weir__llm_api *api, json_t *body,
+                          struct weir__llm_heard *heard)
+{
+    json_t *needed = weir__json_at(body, api->needed);
+    if (is_error(body)) {
+        hear_error(body, heard);
+        return WEIR_EAPI;
+    }
+    if (!json_is_object(needed) && !json_is_array(needed))
+        return misses(heard, api->needed);
+    int rc = take_all(body, heard->json ? api->json : api->text, &heard->text);
+    if (rc == 0 && heard->text.len == 0 && heard->json)
+        rc = take_all(body, api->text, &heard->text); /* it was told to, and did not */
+    if (rc == 0)
+        rc = hear_refusal(body, api->refusal, heard);
+    hear_reason(body, api->reason, heard);
+    hear_usage(body, heard);
+    return rc;
+}
+
+static int hear_piece(const struct weir__llm_api *api, json_t *tree, struct weir__llm_heard *heard)
+{
+    const char *type = json_string_value(json_object_get(tree, "type"));
+    if (is_error(tree)) {
+        hear_error(tree, heard);
+        return WEIR_EAPI;
+    }
+    hear_usage(tree, heard);
+    heard->complete |= api->last_type != NULL && type != NULL && strcmp(type, api->last_type) == 0;
+    if (api->index != NULL && json_integer_value(weir__json_at(tree, api->index)) != 0)
+        return 0;
+    int rc = take_all(tree, heard->json ? api->json_piece : api->piece, &heard->text);
+    if (rc == 0)
+        rc = hear_refusal(tree, api->refusal_piece, heard);
+    hear_reason(tree, api->piece_reason, heard);
+    return rc;
+}
+
+int weir__llm_hear_event(const struct weir__llm_api *api, const char *data, size_t len,
+                         struct weir__llm_heard *heard)
+{
+    struct weir_json_error error;
+    json_t *tree;
+    if (api->last_data != NULL && strncmp(data, api->last_data, strlen(api->last_data)) == 0) {
+        heard->complete = true;
+        return 0;
+    }
+    int rc = weir_jansson_parse(data, len, &tree, &error);
+    if (rc == WEIR_EJSON)
+        weir__llm_set_error(heard, error.text, strlen(error.text));
+    if (rc < 0)
+        return rc;
+    if (json_is_array(tree)) { /* Gemini wraps its errors */
+        json_t *first = json_incref(json_array_get(tree, 0));
+        json_decref(tree);
+        tree = first;
+    }
+    rc = json_is_object(tree) ? hear_piece(api, tree, heard) : misses(heard, "object");
+    json_decref(tree);
+    return rc;
+}

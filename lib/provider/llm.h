@@ -1,0 +1,73 @@
+/* Chats: how each API wants to be asked, and where its answers tell what. Pure functions of trees.
+ */
+#ifndef WEIR_PROVIDER_LLM_H
+#define WEIR_PROVIDER_LLM_H
+
+#include <stdbool.h>
+
+#include <weir/llm.h>
+
+#include "base/buf.h"
+
+struct weir__llm_api; /* a row of the table */
+
+/* NULL: there is no such API. */
+const struct weir__llm_api *weir__llm_api(enum weir_llm_api api);
+
+/* What a client needs to know; each is NULL where there is none. */
+struct weir__llm_server {
+    const char *base_url;
+    const char *path;         /* joined to the base URL */
+    const char *key_variable; /* of the environment */
+    const char *key_header;   /* what stands before the key in its line */
+    const char *version;      /* a header line */
+};
+const struct weir__llm_server *weir__llm_server(const struct weir__llm_api *api);
+
+/* ---- asking ---- */
+
+/* The request's body in *body, a new reference. turns: an array of messages behind those of the
+ * request, borrowed, or NULL. 0, WEIR_EINVAL, WEIR_EJSON (why, of `size` bytes, says what is wrong)
+ * or WEIR_ENOMEM. */
+int weir__llm_body(const struct weir__llm_api *api, const struct weir_llm_request *request,
+                   const char *model, json_t *turns, bool stream, json_t **body, char *why,
+                   size_t size);
+
+/* Appends to turns the answer (its tree and its text) and that it would not do. 0, WEIR_ENOMEM. */
+int weir__llm_ask_again(const struct weir__llm_api *api, json_t *answer, const char *text,
+                        size_t len, const char *why, json_t *turns);
+
+/* ---- hearing ---- */
+
+/* An answer as far as it was heard. */
+struct weir__llm_heard {
+    struct weir__buf text, refusal;
+    enum weir_llm_reason reason;
+    struct weir_llm_usage usage;
+    bool json; /* a schema was asked for */
+    bool refused;
+    bool complete; /* a stream's last event was heard */
+    char reason_text[32], error_type[64], error[WEIR_LLM_ERROR_MAX];
+};
+
+/* max: bytes of text. */
+void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json);
+void weir__llm_heard_free(struct weir__llm_heard *heard);
+
+/* From the body of a good answer: 0; WEIR_EAPI (it is an error after all), WEIR_ESHAPE (error says
+ * what is missing), WEIR_EBODYSIZE, WEIR_ENOMEM. */
+int weir__llm_hear_answer(const struct weir__llm_api *api, json_t *body,
+                          struct weir__llm_heard *heard);
+
+/* From an event's data. The same codes, and WEIR_EJSON. */
+int weir__llm_hear_event(const struct weir__llm_api *api, const char *data, size_t len,
+                         struct weir__llm_heard *heard);
+
+/* The error in the body of an answer that failed, of whatever kind the body is. Returns
+ * WEIR_EAPI. */
+int weir__llm_hear_failure(const weir_response *response, struct weir__llm_heard *heard);
+
+/* Sets the error's text, without secrets. */
+void weir__llm_set_error(struct weir__llm_heard *heard, const char *text, size_t len);
+
+#endif
