@@ -15,7 +15,7 @@
     X(500, "500", "status 500")                                                                    \
     X(503, "503", "status 503 with Retry-After: 1")                                                \
     X(SLOW, "slow", "the body in small pieces over about half a second")                           \
-    X(MISFIT, "misfit", "a chat with a schema gets JSON that does not fit it; others get no fault")
+    X(MISFIT, "misfit", "JSON for a schema that does not fit it; nothing without one")
 
 enum mock_fault {
 #define X(name, word, what) MOCK_FAULT_##name,

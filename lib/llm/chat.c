@@ -36,6 +36,15 @@ void weir__llm_held_init(struct weir__llm_held *held, const weir_llm *llm, bool 
     weir__llm_show(held, NULL);
 }
 
+int weir__llm_explain(struct weir__llm_held *held, int rc, const char *text)
+{
+    if (text[0] == '\0')
+        text = weir_strerror(rc);
+    if (rc < 0 && held->heard.error[0] == '\0')
+        weir__llm_set_error(&held->heard, text, strlen(text));
+    return rc;
+}
+
 void weir__llm_held_free(struct weir__llm_held *held)
 {
     weir__llm_heard_free(&held->heard);
@@ -76,11 +85,8 @@ int weir__llm_text(const weir_llm *llm, const struct weir_llm_request *request, 
     int rc = weir__llm_body(llm->api, request, model, turns, stream, &body, why, sizeof why);
     if (rc == 0)
         rc = weir_jansson_text(body, text, len);
-    if (rc < 0)
-        weir__llm_set_error(&held->heard, why[0] != '\0' ? why : weir_strerror(rc),
-                            strlen(why[0] != '\0' ? why : weir_strerror(rc)));
     json_decref(body);
-    return rc;
+    return weir__llm_explain(held, rc, why);
 }
 
 int weir__llm_fail(struct weir__llm_held *held, const weir_response *response)
@@ -88,22 +94,18 @@ int weir__llm_fail(struct weir__llm_held *held, const weir_response *response)
     char status[32];
     int rc = weir__llm_hear_failure(response, &held->heard);
     snprintf(status, sizeof status, "HTTP status %d", weir_response_status(response));
-    if (held->heard.error[0] == '\0')
-        weir__llm_set_error(&held->heard, status, strlen(status));
-    return rc;
+    return weir__llm_explain(held, rc, status);
 }
 
 static int read_answer(const weir_llm *llm, struct weir__llm_held *held)
 {
-    struct weir_json_error error;
+    struct weir_json_error error = {.text = ""};
     if (weir_response_status(held->response) >= 300)
         return weir__llm_fail(held, held->response);
     int rc = weir_jansson_response(held->response, &held->shown.body, &error);
-    if (rc == WEIR_EJSON)
-        weir__llm_set_error(&held->heard, error.text, strlen(error.text));
     if (rc == 0)
         rc = weir__llm_hear_answer(llm->api, held->shown.body, &held->heard);
-    return rc;
+    return weir__llm_explain(held, rc, error.text);
 }
 
 int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, json_t *turns,
@@ -118,11 +120,9 @@ int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, j
     weir_json_text_free(text);
     if (rc == 0)
         rc = read_answer(llm, held);
-    else if (held->response != NULL)
-        weir__llm_set_error(&held->heard, weir_response_error_text(held->response),
-                            strlen(weir_response_error_text(held->response)));
-    if (rc < 0 && held->heard.error[0] == '\0')
-        weir__llm_set_error(&held->heard, weir_strerror(rc), strlen(weir_strerror(rc)));
+    else
+        weir__llm_explain(held, rc,
+                          held->response != NULL ? weir_response_error_text(held->response) : "");
     held->shown.asks++;
     weir__llm_show(held, held->response);
     return rc;
@@ -139,6 +139,7 @@ int weir_llm_chat(weir_llm *llm, const struct weir_llm_request *given, struct we
     weir__llm_held_init(held, llm, rc == 0 && request.schema != NULL);
     if (rc == 0)
         rc = weir__llm_ask(llm, &request, NULL, held);
+    weir__llm_explain(held, rc, "");
     *out = &held->shown;
     return rc;
 }

@@ -110,9 +110,7 @@ static int check(const struct extracting *extracting)
 /* What went wrong, for people. */
 static void explain(const struct extracting *extracting, int rc, struct weir__llm_held *held)
 {
-    const char *text = extracting->why[0] != '\0' ? extracting->why : weir_strerror(rc);
-    if (rc < 0 && held->heard.error[0] == '\0')
-        weir__llm_set_error(&held->heard, text, strlen(text));
+    weir__llm_explain(held, rc, extracting->why);
     weir__llm_show(held, held->response);
 }
 

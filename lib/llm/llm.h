@@ -23,6 +23,9 @@ struct weir__llm_held {
 void weir__llm_held_init(struct weir__llm_held *held, const weir_llm *llm, bool json);
 void weir__llm_held_free(struct weir__llm_held *held);
 
+/* Gives a failure a text where it has none. Returns rc. */
+int weir__llm_explain(struct weir__llm_held *held, int rc, const char *text);
+
 /* Renews what is shown. */
 void weir__llm_show(struct weir__llm_held *held, const weir_response *response);
 

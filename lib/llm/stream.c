@@ -18,17 +18,12 @@ struct weir_llm_stream {
 
 static int end(weir_llm_stream *stream, int rc)
 {
-    struct weir__llm_heard *heard = &stream->held.heard;
     const weir_response *response =
         stream->stream != NULL ? weir_stream_response(stream->stream) : NULL;
     const char *text = response != NULL ? weir_response_error_text(response) : "";
     stream->ended = true;
     stream->rc = rc;
-    if (rc < 0 && heard->error[0] == '\0') {
-        text = text[0] != '\0' ? text : weir_strerror(rc);
-        weir__llm_set_error(heard, text, strlen(text));
-    }
-    return rc;
+    return weir__llm_explain(&stream->held, rc, text);
 }
 
 static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *request)
@@ -69,11 +64,8 @@ int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *given, we
 /* The end of the connection: good if the model had said that it was done. */
 static int at_end(weir_llm_stream *stream)
 {
-    static const char cut[] = "the stream ended before the answer was complete";
-    if (stream->held.heard.reason != WEIR_LLM_UNTOLD)
-        return end(stream, 0);
-    weir__llm_set_error(&stream->held.heard, cut, sizeof cut - 1);
-    return end(stream, WEIR_ERESET);
+    bool good = stream->held.heard.reason != WEIR_LLM_UNTOLD;
+    return end(stream, good ? 0 : WEIR_ERESET);
 }
 
 static bool may_go_on(int rc)

@@ -5,7 +5,6 @@
 #include "http/redact.h"
 #include "provider/error.h"
 #include "provider/llm_api.h"
-#include "json/dump.h"
 #include "json/path.h"
 
 #define CHAT_COMPLETIONS                                                                           \
@@ -170,6 +169,17 @@ struct taking {
     int rc;
 };
 
+static int take_object(const json_t *object, struct weir__buf *buf)
+{
+    char *text;
+    size_t len;
+    int rc = weir_jansson_text(object, &text, &len);
+    if (rc == 0)
+        rc = weir__buf_add(buf, text, len);
+    weir_json_text_free(text);
+    return rc;
+}
+
 static bool take(json_t *value, void *arg)
 {
     struct taking *taking = arg;
@@ -177,7 +187,7 @@ static bool take(json_t *value, void *arg)
         taking->rc =
             weir__buf_add(taking->buf, json_string_value(value), json_string_length(value));
     else if (json_is_object(value))
-        taking->rc = weir__jansson_dump(value, taking->buf);
+        taking->rc = take_object(value, taking->buf);
     return taking->rc != 0;
 }
 
