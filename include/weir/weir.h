@@ -1,5 +1,6 @@
-/* Everything but the adapters that need a JSON library: include <weir/jansson.h> or
- * <weir/cjson.h> for those (both bring <weir/json.h>, which is of use with them alone). */
+/* Everything but what needs a JSON library: include <weir/jansson.h> or <weir/cjson.h> for its
+ * adapter (both bring <weir/json.h>, which is of use with them alone), and <weir/llm.h>, which
+ * brings <weir/jansson.h>, for chats with language models. */
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 

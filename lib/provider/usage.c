@@ -124,7 +124,7 @@ static int64_t sum_of(const struct weir__usage *usage)
 static bool take_rows(const char *object, const json_t *tree, struct weir__usage *usage)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bool fits = strcmp(rows[i].object, object) == 0 && tree != NULL;
+        bool fits = strcmp(rows[i].object, object) == 0 && json_is_object(tree);
         if (fits && take_counts(tree, &rows[i], usage))
             return true;
     }

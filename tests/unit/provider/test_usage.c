@@ -79,6 +79,34 @@ static void test_what_is_no_usage(void **state)
     check_all(cases, LENGTH(cases));
 }
 
+/* Of an answer in pieces: what comes later renews what came before. */
+static void test_pieces(void **state)
+{
+    static const char start[] =
+        "{\"type\":\"message_start\",\"message\":{\"content\":[],\"usage\":{\"input_tokens\":25,"
+        "\"cache_creation_input_tokens\":10,\"cache_read_input_tokens\":500,"
+        "\"output_tokens\":1}}}";
+    static const struct wanted cases[] = {
+        {"", -1},
+        {"{\"usage\":{\"output_tokens\":7}}", -1}, /* the input is not known */
+        {start, 36},
+        {"{\"type\":\"ping\"}", -1},
+        {"{\"delta\":{\"text\":\"{\\\"usage\\\":{}}\"}}", -1},
+        {"{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":15}}", 50},
+        {"{\"usage\":{\"output_tokens\":-1}}", -1},
+        {"{\"usage\":{\"input_tokens\":26,\"output_tokens\":16}}", 52},
+        {"{\"choices\":[],\"usage\":{\"total_tokens\":8}}", 8},
+        {"{\"message\":{\"usage\":7}}", -1},
+    };
+    struct weir__usage usage = {.row = NULL};
+    (void)state;
+    for (size_t i = 0; i < LENGTH(cases); i++)
+        check_field(cases[i].body, "used",
+                    weir__provider_used_so_far(&usage, cases[i].body, strlen(cases[i].body)),
+                    cases[i].used);
+    assert_int_equal(used(start), -1); /* of a whole answer only its own top level counts */
+}
+
 static void test_bounds(void **state)
 {
     static const char unit[] = "[{\"usage\":{}}],", tail[] = "\"usage\":{\"total_tokens\":2}}";
@@ -109,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_each_api_counts),
         cmocka_unit_test(test_what_is_no_usage),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
