@@ -96,8 +96,8 @@ static int run(void *arg)
 {
     struct weir_llm_opts *opts = arg;
     weir_limiter *limiter = NULL;
-    int rc =
-        weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.rate = 50, .burst = 3, .concurrency = 3));
+    int rc = weir_limiter_new(&limiter, WEIR_LIMITER_OPTS(.rate = 50, .period_ms = 1000, .burst = 3,
+                                                          .concurrency = 3));
     opts->client = WEIR_CLIENT_OPTS(.limiter = limiter, .timeout_ms = 60000);
     if (rc == 0)
         rc = weir_llm_new(&llm, opts);

@@ -128,6 +128,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(
             programs,
             {
+                "extract_person",
                 "first",
                 "sequential",
                 "files",
@@ -168,6 +169,59 @@ class Stream(unittest.TestCase):
             done = run("stream", mock.url)
         self.assertEqual(done.returncode, 1)
         self.assertIn("connection lost before the answer was complete", done.stderr)
+
+
+class ExtractPerson(unittest.TestCase):
+    """docs/guide/llm.md"""
+
+    LINE = re.compile(r"\S.*\S, (\d+), \S.*\S \(asks: (\d)\)")
+    BASES = {"openai": "/v1", "anthropic": "", "compatible": "/v1"}
+
+    def people(self, api, *mock_options):
+        """(return code, stderr, how often each of those who were found was asked for)"""
+        with Mock(*mock_options) as mock:
+            done = run("extract_person", api, mock.url + self.BASES[api])
+        self.assertNotIn("ERROR", done.stderr)
+        lines = [self.LINE.fullmatch(line) for line in done.stdout.splitlines()]
+        self.assertNotIn(None, lines, done.stdout)
+        self.assertTrue(all(0 <= int(line[1]) <= 130 for line in lines))
+        self.summary = mock.summary
+        return done.returncode, done.stderr, [int(line[2]) for line in lines]
+
+    def test_what_fits_is_asked_for_once(self):
+        for api in self.BASES:
+            with self.subTest(api):
+                self.assertEqual(self.people(api, "--latency", "20"), (0, "", [1] * 6))
+                self.assertIn("at most 3 at a time", self.summary)
+
+    def test_what_does_not_fit_is_asked_for_again(self):
+        for api in self.BASES:
+            with self.subTest(api):
+                code, errors, asks = self.people(api, "--fault", "misfit:0.3", "--seed", "6")
+                self.assertEqual((code, errors, len(asks)), (0, "", 6))
+                self.assertEqual(sum(asks), 8)  # two of that seed's first eight
+
+    def test_so_often_and_no_more(self):
+        for api in self.BASES:
+            with self.subTest(api):
+                code, errors, asks = self.people(api, "--fault", "misfit:1")
+                self.assertEqual((code, asks), (1, []))
+                self.assertIn("18 requests", self.summary)
+                self.assertRegex(errors, r"Object item not found: city|Expected string, got null")
+                self.assertIn("the answer has another shape than was asked for", errors)
+
+    def test_the_transfer_is_tried_again(self):
+        code, errors, asks = self.people("openai", "--fault", "503:0.1", "--fault", "reset:0.2")
+        self.assertEqual((code, errors, asks), (0, "", [1] * 6))
+
+    def test_no_key(self):
+        self.assertNotIn("OPENAI_API_KEY", os.environ)
+        done = run("extract_person", "openai")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no API key", done.stderr)
+
+    def test_wrong_usage(self):
+        self.assertEqual(run("extract_person", "other").returncode, 2)
 
 
 class VirtualHour(unittest.TestCase):
