@@ -1,0 +1,96 @@
+/* A key is nowhere in the program's memory once its client is freed. What libcurl copies is not
+ * looked at: the transport is another. */
+#include "llm_rig.h"
+
+enum { KEY = 40, PIECE = 64 << 10 };
+
+/* Masked, so that what is looked for is not itself found. */
+static void write_key(unsigned char key[KEY], bool masked)
+{
+    for (size_t i = 0; i < KEY; i++)
+        key[i] = (unsigned char)(('a' + i * 7 % 26) ^ (masked ? 0xA5 : 0));
+}
+
+static bool is_key(const unsigned char *at, const unsigned char masked[KEY])
+{
+    for (size_t i = 0; i < KEY; i++) {
+        if ((at[i] ^ 0xA5) != masked[i])
+            return false;
+    }
+    return true;
+}
+
+/* How often the key stands between the addresses. */
+static int count_between(FILE *memory, unsigned long from, unsigned long to, unsigned char *piece,
+                         const unsigned char masked[KEY])
+{
+    int count = 0;
+    for (unsigned long at = from; at < to; at += PIECE - KEY) {
+        size_t want = to - at < PIECE ? to - at : PIECE;
+        if (fseek(memory, (long)at, SEEK_SET) != 0)
+            break;
+        size_t n = fread(piece, 1, want, memory);
+        for (size_t i = 0; i + KEY <= n; i++)
+            count += is_key(piece + i, masked);
+        memset(piece, 0, PIECE);
+    }
+    return count;
+}
+
+/* In all that is written to, but for what sanitizers reserve for themselves. */
+static int count_keys(void)
+{
+    static unsigned char piece[PIECE];
+    unsigned char masked[KEY];
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r"), *memory = fopen("/proc/self/mem", "rb");
+    write_key(masked, true);
+    if (memory != NULL)
+        setvbuf(memory, NULL, _IONBF, 0); /* no copy of its own */
+    while (maps != NULL && memory != NULL && fgets(line, sizeof line, maps) != NULL) {
+        char *rest;
+        unsigned long from = strtoul(line, &rest, 16), to = strtoul(rest + 1, &rest, 16);
+        bool own = from <= (unsigned long)piece && (unsigned long)piece < to;
+        if (strncmp(rest, " rw", 3) == 0 && to - from < 64UL << 20 && !own)
+            count += count_between(memory, from, to, piece, masked);
+    }
+    check(maps != NULL && memory != NULL);
+    if (maps != NULL)
+        fclose(maps);
+    if (memory != NULL)
+        fclose(memory);
+    return count;
+}
+
+static int keys_are_wiped(void *unused)
+{
+    unsigned char key[KEY + 1] = {0};
+    struct llm_server server = LLM_SERVER({200, OPENAI_ANSWER});
+    const struct weir_transport transport = WEIR_TRANSPORT(.perform = llm_perform, .self = &server);
+    struct weir_llm_answer *answer = NULL;
+    weir_llm *llm = NULL;
+    (void)unused;
+    check_int(count_keys(), 0);
+    write_key(key, false);
+    int rc = weir_llm_new(&llm, WEIR_LLM_OPTS(.api_key = (char *)key, .model = "m",
+                                              .client = WEIR_CLIENT_OPTS(.transport = &transport)));
+    explicit_bzero(key, sizeof key);
+    check_int(rc, 0);
+    check_int(count_keys(), 1); /* the client's header */
+    check_int(weir_llm_chat(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &answer), 0);
+    weir_llm_answer_free(answer);
+    explicit_bzero(server.headers, sizeof server.headers);
+    check_int(count_keys(), 1);
+    check_int(weir_llm_free(llm), 0);
+    check_int(count_keys(), 0);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        VIRTUAL_TEST(keys_are_wiped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
