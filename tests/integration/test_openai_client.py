@@ -54,6 +54,11 @@ class Answers(Client):
         self.assertEqual({choice["finish_reason"] for choice in choices}, {"length"})
         self.assertEqual(len({choice["message"]["content"] for choice in choices}), 3)
 
+    def test_json_by_a_schema(self):
+        message = self.answer("parse")["choices"][0]["message"]
+        self.assertEqual(json.loads(message["content"]), message["parsed"])
+        self.assertIn(message["parsed"]["age"], range(131))
+
     def test_embeddings(self):
         both = self.answer("embeddings")
         decoded = [row["embedding"] for row in both["base64"]["data"]]

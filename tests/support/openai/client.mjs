@@ -61,6 +61,19 @@ const scenes = {
     return { id: data.id, request_id, headers: Object.fromEntries(response.headers) };
   },
   stream: () => stream({}),
+  // It parses what fits the format itself.
+  parse: () =>
+    client.chat.completions.parse({
+      ...question,
+      response_format: {
+        type: 'json_schema',
+        json_schema: {
+          name: 'person',
+          strict: true,
+          schema: { type: 'object', properties: { age: { type: 'integer', maximum: 130 } } },
+        },
+      },
+    }),
   stream_usage: () => stream({ stream_options: { include_usage: true } }),
 };
 
