@@ -6,6 +6,9 @@
  * spreading a bucket as if it were a window, costs nothing. */
 enum { VOTES_MAX = 8, BELIEVED = 3 };
 
+/* A limit of this or more is not believed to be had at once after so many sights of less. */
+enum { EMPTIER_FROM = 8, EMPTIER = 2 };
+
 #define LIMIT_MAX     INT64_C(1000000000000)
 #define OTHERS_NS     (2e9)
 #define MARGIN_NS     (10 * WEIR__NS_PER_MS)
@@ -214,6 +217,36 @@ bool weir__spread_is_usable(const struct weir__quota *quota)
            quota->remaining <= quota->limit && (quota->reset_ms >= 0 || quota->window_ms > 0);
 }
 
+/* Some servers tell a limit per minute and let through no more at once than a second's share of it.
+ * That shows when all that was told to be there again is not. */
+static void note_full(struct weir__spread *spread, int64_t limit, const struct weir__snapshot *now)
+{
+    const struct weir__snapshot *last = &spread->last;
+    int64_t passed_ns = now->sent.at_ns - last->sent.at_ns;
+    if (spread->told_window_ms > 0 || last->reset_ns < 0 || limit < EMPTIER_FROM ||
+        passed_ns < last->reset_ns + spread->step_ns)
+        return;
+    unsigned unit = spread->unit;
+    int64_t seen = now->remaining + (int64_t)(now->sent.total.of[unit] - last->sent.total.of[unit]);
+    if (seen >= limit / 2) {
+        spread->emptier = 0;
+        spread->full = 0;
+        return;
+    }
+    if (spread->emptier < EMPTIER)
+        spread->emptier++;
+    if (seen > spread->full)
+        spread->full = seen;
+}
+
+static int64_t believed_limit(const struct weir__spread *spread, const struct weir__quota *quota)
+{
+    if (spread->emptier < EMPTIER)
+        return quota->limit;
+    int64_t full = spread->full > quota->remaining ? spread->full : quota->remaining;
+    return full > 1 ? full : 1;
+}
+
 static void adopt(struct weir__spread *spread, const struct weir__quota *quota)
 {
     if (spread->limit != quota->limit) {
@@ -233,9 +266,11 @@ static void adopt(struct weir__spread *spread, const struct weir__quota *quota)
         spread->window_ns = WINDOW_MAX_NS;
 }
 
-void weir__spread_told(struct weir__spread *spread, const struct weir__quota *quota,
+void weir__spread_told(struct weir__spread *spread, const struct weir__quota *told,
                        struct weir__sent sent, bool refused)
 {
+    struct weir__quota believed = *told;
+    const struct weir__quota *quota = &believed;
     if (!weir__spread_is_usable(quota) ||
         (spread->known && sent.serial <= spread->last.sent.serial))
         return;
@@ -243,8 +278,11 @@ void weir__spread_told(struct weir__spread *spread, const struct weir__quota *qu
                                  .remaining = refused ? 0 : quota->remaining,
                                  .reset_ns =
                                      quota->reset_ms >= 0 ? weir__ms_to_ns(quota->reset_ms) : -1};
-    adopt(spread, quota);
     bool first = !spread->known;
+    if (!first && !refused)
+        note_full(spread, told->limit, &now);
+    believed.limit = believed_limit(spread, told);
+    adopt(spread, quota);
     if (first)
         spread->anchor = now;
     int64_t drop = now.remaining - spread->last.remaining;

@@ -24,6 +24,8 @@ struct weir__spread {
     bool known; /* something usable was told */
     int64_t told_window_ms;
     int64_t limit, window_ns, step_ns; /* window_ns 0: not known */
+    int64_t full;                      /* the most that was seen when all should have been there */
+    unsigned emptier;                  /* how often in a row that was less than half of the limit */
     int votes;                         /* > 0: a bucket, else a window */
     unsigned rolls;                    /* windows that were seen to end */
     struct weir__snapshot anchor;      /* an older one, to compare with */

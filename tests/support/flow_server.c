@@ -181,10 +181,17 @@ static void add(weir_response *response, const char *name, const char *format, d
     weir_response_add_header(response, name, text);
 }
 
+static double told_limit(const struct flow_server *server)
+{
+    if (server->told_limit > 0)
+        return (double)server->told_limit;
+    return (double)(server->kind == FLOW_BUCKET ? server->burst : server->limit);
+}
+
 static void add_policy(const struct flow_server *server, weir_response *response)
 {
     char text[80];
-    double limit = (double)(server->kind == FLOW_BUCKET ? server->burst : server->limit);
+    double limit = told_limit(server);
     double window_s = server->period_s * limit / (double)server->limit;
     snprintf(text, sizeof text, "\"all\";q=%.0f;w=%.0f", limit, window_s);
     weir_response_add_header(response, "RateLimit-Policy", text);
@@ -192,7 +199,7 @@ static void add_policy(const struct flow_server *server, weir_response *response
 
 static void say(const struct flow_server *server, const struct told *told, weir_response *response)
 {
-    double limit = (double)(server->kind == FLOW_BUCKET ? server->burst : server->limit);
+    double limit = told_limit(server);
     if (server->says != FLOW_SAYS_NOTHING && !told->accepted)
         add(response, "Retry-After", "%.0f", whole_s(told->wait_ns));
     if (server->says == FLOW_SAYS_LIKE_OPENAI) {

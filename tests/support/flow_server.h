@@ -32,6 +32,7 @@ struct flow_server {
     int64_t limit; /* requests per period, and what a window or log holds */
     double period_s;
     int64_t burst;                  /* capacity of a bucket */
+    int64_t told_limit;             /* in place of the capacity; 0: that itself */
     double trip_ms, trip_jitter_ms; /* there and back; a refusal takes no more than that */
     double work_ms, work_jitter_ms; /* besides, of an answer that is none */
     int64_t count_from_ns;          /* counts begin with this arrival */

@@ -129,6 +129,23 @@ static void a_wild_first_guess_is_soon_corrected(void **state)
 }
 
 /* Held back by the rate that it was told, the client is not idle. The start counts. */
+/* A limit of 100 a second is told, and there are never more than 5 at once. */
+static void a_smaller_burst_than_told_is_seen(void **state)
+{
+    static const struct flow_case flow =
+        FLOW_CASE("bucket 100/s, burst 5, 100 told", 8, 60, 64, BUCKET(100, 1, 5), .trip_ms = 1,
+                  .trip_jitter_ms = 0.5, .work_ms = 0.5, .work_jitter_ms = 0.5,
+                  .says = FLOW_SAYS_LIKE_OPENAI, .told_limit = 100);
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct flow_result result;
+        assert_int_equal(flow_run(&flow, FLOW_WEIR_LEARNS, seed, &result), 0);
+        if (result.used < 0.95 || result.refused_per_1000 > 5)
+            fail_msg("seed %d: %.4f used, %.2f refused per 1,000", (int)seed, result.used,
+                     result.refused_per_1000);
+    }
+}
+
 static void a_small_limit_told_twice_as_high_is_found_at_once(void **state)
 {
     static const struct flow_case flow =
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_silent_limit_is_found),
         cmocka_unit_test(a_rate_too_high_is_corrected),
         cmocka_unit_test(a_wild_first_guess_is_soon_corrected),
+        cmocka_unit_test(a_smaller_burst_than_told_is_seen),
         cmocka_unit_test(a_small_limit_told_twice_as_high_is_found_at_once),
         cmocka_unit_test(the_server_refuses),
     };

@@ -52,6 +52,7 @@ static int before_it_is_handed_to_libcurl(void *arg)
     weir_client *client = CLIENT(server, .limiter = NULL);
     struct started started;
     (void)arg;
+    weir_sleep_ms(1); /* a turn of the loop begins: what was set up has not used it up */
     start(&started, client, POST);
     weir_yield(); /* it runs up to its wait; libcurl's turn would come with the loop's */
     check_cancelled(&started, WEIR_SENT_NEVER);
