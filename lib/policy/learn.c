@@ -17,6 +17,7 @@ void weir__learn_init(struct weir__learn *learn, double ceiling_per_s)
 void weir__learn_set_ceiling(struct weir__learn *learn, double ceiling_per_s)
 {
     learn->capped = ceiling_per_s > 0;
+    learn->doubted = false;
     weir__seek_set_ceiling(&learn->seek, ceiling_per_s);
 }
 
@@ -64,7 +65,7 @@ struct weir__sent weir__learn_take(struct weir__learn *learn, const struct weir_
     sent.total = learn->total;
     for (unsigned i = 0; i < learn->spread_count; i++)
         weir__spread_take(&learn->spreads[i], amounts->of[learn->spreads[i].unit], sent,
-                          learn->capped);
+                          learn->capped && !learn->doubted);
     return sent;
 }
 
@@ -139,6 +140,7 @@ void weir__learn_throttled(struct weir__learn *learn, struct weir__sent sent,
                            const struct weir__told *told, int64_t now_ns, struct weir__rand *rand)
 {
     int64_t wait_ns = told != NULL && told->wait_ms > 0 ? weir__ms_to_ns(told->wait_ms) : -1;
+    learn->doubted = true;
     bool explained = hear(learn, sent, told, true, now_ns);
     if (sent.serial > learn->wrong_serial) {
         learn->wrong += 1;

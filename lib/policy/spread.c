@@ -82,15 +82,29 @@ static void vote_by_rise(struct weir__spread *spread, const struct weir__snapsho
         spread->rolls++;
 }
 
+/* Whole tokens are told, so that each answer says between which two the rate must be. Taken into
+ * those bounds each time it soon is exact, while a mean is not: answers come in step with tokens. */
 static void learn_rate(struct weir__spread *spread, const struct weir__snapshot *now)
 {
-    int64_t missing = spread->limit - now->remaining;
+    double missing = (double)(spread->limit - now->remaining);
     if (spread->told_window_ms > 0) {
         spread->rate = (double)spread->limit / (double)spread->window_ns;
     } else if (missing > 0 && now->reset_ns >= 4 * spread->step_ns) {
-        double rate = ((double)missing - 0.5) / (double)now->reset_ns; /* whole tokens are told */
-        spread->rate = spread->rate > 0 ? spread->rate + (rate - spread->rate) / 8 : rate;
+        double least = (missing - 1) / (double)now->reset_ns;
+        double most = missing / (double)(now->reset_ns - spread->step_ns);
+        double middle = (missing - 0.5) / (double)now->reset_ns;
+        spread->rate = spread->rate > 0 ? within(spread->rate, least, most) : middle;
     }
+}
+
+/* Of a bucket the part of a token is told by the reset. */
+static double told_left(const struct weir__spread *spread, const struct weir__snapshot *told)
+{
+    double whole = (double)told->remaining;
+    if (!is_bucket(spread) || told->reset_ns < 0)
+        return whole;
+    double left = (double)spread->limit - spread->rate * (double)told->reset_ns;
+    return within(left, whole, whole + 1);
 }
 
 /* ---- the window ---- */
@@ -178,13 +192,13 @@ static void note_others(struct weir__spread *spread, const struct weir__snapshot
     double passed_ns = (double)(now->sent.at_ns - last->sent.at_ns);
     if (passed_ns <= 0 || (!is_bucket(spread) && now->remaining > last->remaining))
         return;
-    double left = (double)last->remaining -
+    double left = told_left(spread, last) -
                   (double)(now->sent.total.of[spread->unit] - last->sent.total.of[spread->unit]);
     if (is_bucket(spread))
         left = within(left + spread->rate * passed_ns, -1e12, (double)spread->limit);
     double over_ns = (double)spread->window_ns / 3;
     double weight = within(passed_ns / (over_ns > OTHERS_NS ? over_ns : OTHERS_NS), 0, 1);
-    double taken = (left - (double)now->remaining) / passed_ns;
+    double taken = (left - told_left(spread, now)) / passed_ns;
     spread->others += (taken - spread->others) * weight;
 }
 
@@ -299,7 +313,7 @@ void weir__spread_told(struct weir__spread *spread, const struct weir__quota *to
     set_roll(spread, &now);
     if (first || !spread->predicted || sent.at_ns >= spread->at_ns) {
         spread->predicted = false;
-        spread->left = (double)now.remaining;
+        spread->left = told_left(spread, &now);
         spread->total = sent.total.of[spread->unit];
         spread->at_ns = sent.at_ns;
     }
