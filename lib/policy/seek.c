@@ -26,6 +26,7 @@
 #define SAVED_NEW    1.0
 #define SAVED_TRIAL  0.4
 #define SAVED_BUCKET 1.5
+#define TRIAL_THRIFT 3.0 /* where ways got this long, others come and go: no trial succeeds */
 #define DEPTH_MIN    0.001
 #define DEPTH_MAX    0.3
 
@@ -122,7 +123,8 @@ static double saved_by_cut(const struct weir__seek *seek)
 {
     if (seek->pool < WEIR__POOL_TRIAL)
         return SAVED_NEW;
-    return seek->tight > -WEIR__TIGHT_TRIALS ? SAVED_TRIAL : SAVED_BUCKET;
+    bool trial = seek->tight > -WEIR__TIGHT_TRIALS && seek->thrift < TRIAL_THRIFT;
+    return trial ? SAVED_TRIAL : SAVED_BUCKET;
 }
 
 /* The surer the limit, the smaller the cuts and the longer the way back. */

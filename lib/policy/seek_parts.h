@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "policy/seek.h"
+#include "policy/within.h"
 
 #define WEIR__RATE_MIN 1e-18
 #define WEIR__RATE_MAX 1.0
@@ -23,11 +24,6 @@
 #define WEIR__HELD_SLACK 1.5
 
 /* ---- arithmetic ---- */
-
-static inline double weir__within(double value, double least, double most)
-{
-    return value < least ? least : value > most ? most : value;
-}
 
 static inline double weir__greater(double a, double b)
 {

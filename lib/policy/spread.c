@@ -1,6 +1,7 @@
 #include "policy/spread.h"
 
 #include "base/clock.h"
+#include "policy/within.h"
 
 /* Votes are counted up to this, and a bucket is believed from _BELIEVED on: the other mistake,
  * spreading a bucket as if it were a window, costs nothing. */
@@ -15,11 +16,6 @@ enum { EMPTIER_FROM = 8, EMPTIER = 2 };
 #define STALE_WINDOWS 3
 #define STALE_NS      (120 * WEIR__NS_PER_S)
 #define WINDOW_MAX_NS (INT64_C(366) * 24 * 3600 * WEIR__NS_PER_S)
-
-static double within(double value, double least, double most)
-{
-    return value < least ? least : value > most ? most : value;
-}
 
 static int64_t absolute(int64_t value)
 {
@@ -58,7 +54,7 @@ static void vote(struct weir__spread *spread, const struct weir__snapshot *now)
     if (spread->told_window_ms > 0)
         fill = (double)spread->window_ns / (double)spread->limit;
     int64_t slack_ns = spread->step_ns + (int64_t)(1.5 * fill) + 5 * WEIR__NS_PER_MS;
-    int64_t full_ns = (int64_t)within(fill * (double)missing, 0, 4e18);
+    int64_t full_ns = (int64_t)weir__within(fill * (double)missing, 0, 4e18);
     bool bucket = absolute(now->reset_ns - full_ns) <= slack_ns;
     bool window = absolute(then.reset_ns - passed_ns - now->reset_ns) <= slack_ns;
     bool over = passed_ns > then.reset_ns; /* a window has ended in between */
@@ -83,7 +79,8 @@ static void vote_by_rise(struct weir__spread *spread, const struct weir__snapsho
 }
 
 /* Whole tokens are told, so that each answer says between which two the rate must be. Taken into
- * those bounds each time it soon is exact, while a mean is not: answers come in step with tokens. */
+ * those bounds each time it soon is exact, while a mean is not: answers come in step with tokens.
+ */
 static void learn_rate(struct weir__spread *spread, const struct weir__snapshot *now)
 {
     double missing = (double)(spread->limit - now->remaining);
@@ -93,7 +90,7 @@ static void learn_rate(struct weir__spread *spread, const struct weir__snapshot 
         double least = (missing - 1) / (double)now->reset_ns;
         double most = missing / (double)(now->reset_ns - spread->step_ns);
         double middle = (missing - 0.5) / (double)now->reset_ns;
-        spread->rate = spread->rate > 0 ? within(spread->rate, least, most) : middle;
+        spread->rate = spread->rate > 0 ? weir__within(spread->rate, least, most) : middle;
     }
 }
 
@@ -104,7 +101,7 @@ static double told_left(const struct weir__spread *spread, const struct weir__sn
     if (!is_bucket(spread) || told->reset_ns < 0)
         return whole;
     double left = (double)spread->limit - spread->rate * (double)told->reset_ns;
-    return within(left, whole, whole + 1);
+    return weir__within(left, whole, whole + 1);
 }
 
 /* ---- the window ---- */
@@ -195,9 +192,9 @@ static void note_others(struct weir__spread *spread, const struct weir__snapshot
     double left = told_left(spread, last) -
                   (double)(now->sent.total.of[spread->unit] - last->sent.total.of[spread->unit]);
     if (is_bucket(spread))
-        left = within(left + spread->rate * passed_ns, -1e12, (double)spread->limit);
+        left = weir__within(left + spread->rate * passed_ns, -1e12, (double)spread->limit);
     double over_ns = (double)spread->window_ns / 3;
-    double weight = within(passed_ns / (over_ns > OTHERS_NS ? over_ns : OTHERS_NS), 0, 1);
+    double weight = weir__within(passed_ns / (over_ns > OTHERS_NS ? over_ns : OTHERS_NS), 0, 1);
     double taken = (left - told_left(spread, now)) / passed_ns;
     spread->others += (taken - spread->others) * weight;
 }
@@ -213,15 +210,18 @@ static double others_of(const struct weir__spread *spread)
 /* Of a bucket: what others leave. */
 static double net_rate(const struct weir__spread *spread)
 {
-    return within(spread->rate - others_of(spread), spread->rate / 16, spread->rate);
+    return weir__within(spread->rate - others_of(spread), spread->rate / 16, spread->rate);
 }
 
 static double left_at(const struct weir__spread *spread, uint64_t total, int64_t at_ns)
 {
     double left = spread->left - (double)(total - spread->total);
     if (is_bucket(spread) && at_ns > spread->at_ns)
-        left = within(left + net_rate(spread) * (double)(at_ns - spread->at_ns), -1e12,
-                      (double)spread->limit);
+        left = weir__within(left + net_rate(spread) * (double)(at_ns - spread->at_ns), -1e12,
+                            (double)spread->limit);
+    if (!is_bucket(spread) && at_ns > spread->at_ns && left > 1) /* what others took meanwhile */
+        left -=
+            weir__within(others_of(spread) * (double)(at_ns - spread->at_ns), 0, (left - 1) / 2);
     return left;
 }
 
@@ -330,24 +330,24 @@ static double reserve_of(const struct weir__spread *spread)
 
 static int64_t bucket_interval(const struct weir__spread *spread, double left)
 {
-    double aim = within((double)spread->limit / 2, 1, 1e12);
-    double factor = within(left / aim, 0.02, 2);
-    return (int64_t)within(1 / (net_rate(spread) * factor), 0, 1e18);
+    double aim = weir__within((double)spread->limit / 2, 1, 1e12);
+    double factor = weir__within(left / aim, 0.02, 2);
+    return (int64_t)weir__within(1 / (net_rate(spread) * factor), 0, 1e18);
 }
 
 static int64_t window_interval(const struct weir__spread *spread, double left, int64_t at_ns)
 {
     double until_ns = (double)(opens_ns(spread) - 2 * margin_ns(spread) - at_ns);
     if (until_ns <= 0 && !may_predict(spread) && spread->rate > 0)
-        return (int64_t)within((spread->last.remaining > spread->limit / 2 ? 0.4 : 1) /
-                                   spread->rate,
-                               0, 1e18);
-    if (until_ns <= 0)
-        return left >= 2 ? 0 : opens_ns(spread) - at_ns;
+        return (int64_t)weir__within((spread->last.remaining > spread->limit / 2 ? 0.4 : 1) /
+                                         spread->rate,
+                                     0, 1e18);
+    if (until_ns <= 0) /* the rest at once, unless others think so, too */
+        return left >= 2 && others_of(spread) <= 0 ? 0 : opens_ns(spread) - at_ns;
     double of = left - reserve_of(spread);
     double theirs = others_of(spread) * until_ns;
-    of -= within(theirs, 0, of / 2);
-    return (int64_t)within(until_ns / within(of, 1, 1e12), 0, 1e18);
+    of -= weir__within(theirs, 0, of / 2);
+    return (int64_t)weir__within(until_ns / weir__within(of, 1, 1e12), 0, 1e18);
 }
 
 /* Until all is there again: a large amount need not wait for what it would take of a rate. */
@@ -363,14 +363,14 @@ int64_t weir__spread_slot_ns(const struct weir__spread *spread, uint64_t total, 
 {
     int64_t at_ns = spread->next_ns;
     double left = left_at(spread, total, at_ns);
-    double wanted = within((double)amount, 1, (double)spread->limit);
+    double wanted = weir__within((double)amount, 1, (double)spread->limit);
     if (left >= wanted)
         return at_ns;
     if (!is_bucket(spread))
         return at_ns > opens_ns(spread) ? at_ns : opens_ns(spread);
     double missing = wanted - left;
     return weir__ns_add(at_ns > spread->at_ns ? at_ns : spread->at_ns,
-                        (int64_t)within(missing / net_rate(spread), 0, 4e18));
+                        (int64_t)weir__within(missing / net_rate(spread), 0, 4e18));
 }
 
 void weir__spread_take(struct weir__spread *spread, uint64_t amount, struct weir__sent sent,
@@ -384,8 +384,8 @@ void weir__spread_take(struct weir__spread *spread, uint64_t amount, struct weir
     double left = left_at(spread, sent.total.of[spread->unit], sent.at_ns);
     int64_t interval = is_bucket(spread) ? bucket_interval(spread, left)
                                          : window_interval(spread, left + 1, sent.at_ns);
-    double most_ns = within(longest_pause_ns(spread, left, sent.at_ns), 0, 4e18);
-    double pause_ns = within((double)interval * (double)amount, 0, most_ns);
+    double most_ns = weir__within(longest_pause_ns(spread, left, sent.at_ns), 0, 4e18);
+    double pause_ns = weir__within((double)interval * (double)amount, 0, most_ns);
     spread->next_ns = weir__ns_add(sent.at_ns, (int64_t)pause_ns);
 }
 

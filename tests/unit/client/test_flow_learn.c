@@ -69,7 +69,10 @@ static void headers_are_followed(void **state)
         {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
         {"window 600/min, 1 s, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
         {"log 20/min, 1 s, IETF", FLOW_WEIR_LEARNS, 0.98, 1},
+        {"bucket 10/s, burst 10, 8 s, OpenAI", FLOW_WEIR_LEARNS, 0.99, 1},
         {"the same, OpenAI", FLOW_WEIR_LEARNS, 0.98, 1}, /* with other tenants */
+        {"the same, OpenAI", FLOW_WEIR_RIGHT, 0.98, 1},
+        {"window 600/min, 1 s, 3 clients, IETF", FLOW_WEIR_LEARNS, 0.98, 3},
     };
     (void)state;
     CHECK(bounds);
@@ -104,6 +107,9 @@ static void a_rate_too_high_is_corrected(void **state)
         {"bucket 1000/s, burst 50, 20 ms", FLOW_WEIR_TWICE, 0.99, 5},
         {"window 600/min, 1 s", FLOW_WEIR_TWICE, 0.97, 10},
         {"window 300/6 s, 20 ms, IETF", FLOW_WEIR_TWICE, 0.98, 5},
+        {"bucket 10/s, burst 10, 8 s, OpenAI", FLOW_WEIR_TWICE, 0.99, 1},
+        {"bucket 1000/s, burst 1000, 20 ms, OpenAI", FLOW_WEIR_TWICE, 0.99, 0.1},
+        {"window 600/min, 1 s, 3 clients, IETF", FLOW_WEIR_TWICE, 0.98, 1},
         {"log 20/min, 1 s", FLOW_WEIR_TWICE, 0.95, 5},
         {"window 10/s, 1 s", FLOW_WEIR_TWICE, 0.96, 5},
     };
