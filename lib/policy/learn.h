@@ -13,7 +13,7 @@
 #define WEIR__LEARN_SPREADS 4
 
 struct weir__learn {
-    bool capped; /* a configured rate is the ceiling: learning only brakes */
+    bool capped;  /* a configured rate is the ceiling: learning only brakes */
     bool doubted; /* one was refused since that rate was set: the server's word leads below it */
     struct weir__seek seek;
     struct weir__spread spreads[WEIR__LEARN_SPREADS];

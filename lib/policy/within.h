@@ -1,3 +1,4 @@
+/* A value kept within bounds. */
 #ifndef WEIR_POLICY_WITHIN_H
 #define WEIR_POLICY_WITHIN_H
 
