@@ -38,12 +38,12 @@ static const int64_t for_ever_ms = INT64_MAX;
 int weir__upload_fill(struct weir__upload *upload)
 {
     const struct weir_body *body = upload->body;
-    upload->wanted = false;
     upload->at = upload->len = 0;
     weir_deadline_begin_ms(&upload->within, for_ever_ms);
     upload->filling = true;
     int64_t n = body->read(body->arg, upload->piece, WEIR__UPLOAD_PIECE);
     upload->filling = false;
+    upload->wanted = false; /* libcurl may have asked meanwhile once more, for the same */
     int rc = weir_deadline_end(&upload->within, n < 0 ? (int)n : 0);
     if (rc < 0)
         return rc;

@@ -115,7 +115,9 @@ struct server {
     const char *const *answers; /* one for each request, the last for all further ones; NULL: the
                                    connection is cut */
     unsigned answer_count;
-    bool at_once; /* answers to the head, and closes */
+    bool at_once;       /* answers to the head, and closes */
+    const char *hint;   /* said to the head, before the body is read; NULL: nothing */
+    weir_event *hinted; /* set once the client has had a few turns to see it */
 };
 
 static bool answer(struct server *server, int fd)
@@ -123,6 +125,15 @@ static bool answer(struct server *server, int fd)
     unsigned n = server->requests < server->answer_count ? server->requests : server->answer_count;
     const char *text = server->answers[n - 1];
     return text != NULL && send(fd, text, strlen(text), MSG_NOSIGNAL) > 0;
+}
+
+static void say_hint(struct server *server, int fd)
+{
+    if (server->hint == NULL)
+        return;
+    check(send(fd, server->hint, strlen(server->hint), MSG_NOSIGNAL) > 0);
+    weir_sleep_ms(5);
+    weir_event_set(server->hinted);
 }
 
 static void serve(struct server *server, int fd)
@@ -133,6 +144,7 @@ static void serve(struct server *server, int fd)
     bool on = true;
     while (on && read_head(reader)) {
         server->requests++;
+        say_hint(server, fd);
         if (server->at_once) {
             on = answer(server, fd) && false;
             break;
@@ -432,6 +444,27 @@ static int an_early_answer_ends_the_reader(void *arg)
     return 0;
 }
 
+/* An interim answer lets the transfer go on while the reader waits. It has nothing to send then, and
+ * what the reader brings is still sent. */
+static int an_interim_answer_loses_no_byte(void *arg)
+{
+    struct server server = SERVER_SAYS(OK_);
+    struct made made = {.total = 40, .most = 5};
+    (void)arg;
+    check_int(weir_event_new(&made.gate), 0);
+    server.hint = "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n";
+    server.hinted = made.gate;
+    server_start(&server);
+    weir_client *client = CLIENT_TO(&server, .rate = 0, .timeout_ms = 5000);
+    check_int(ask(client, SEND(WEIR_BODY(.read = make, .arg = &made, .length = -1))).rc, 0);
+    check_int(seen.bytes, 40);
+    check(seen.right && seen.whole);
+    check_int(weir_client_free(client), 0);
+    server_stop(&server);
+    weir_event_free(made.gate);
+    return 0;
+}
+
 /* ... and so is one whose time is up, for the attempt or the call. */
 static int time_limits_reach_the_reader(void *arg)
 {
@@ -613,6 +646,7 @@ int main(void)
         REAL_TEST(untouched_it_is_tried_again),
         REAL_TEST(readers_that_fail),
         REAL_TEST(an_early_answer_ends_the_reader),
+        REAL_TEST(an_interim_answer_loses_no_byte),
         REAL_TEST(time_limits_reach_the_reader),
         REAL_TEST(a_cancel_at_any_time),
         REAL_TEST(wrong_requests),
