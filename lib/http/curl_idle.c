@@ -2,23 +2,33 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+ino_t weir__idle_id(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
 
 void weir__idle_remove(struct weir__idle *idle, int fd)
 {
     for (unsigned i = 0; i < idle->count; i++) {
         if (idle->sockets[i].fd == fd) {
             idle->sockets[i] = idle->sockets[--idle->count];
+            idle->ids[i] = idle->ids[idle->count];
             return;
         }
     }
 }
 
-void weir__idle_add(struct weir__idle *idle, int fd)
+void weir__idle_add(struct weir__idle *idle, int fd, ino_t id)
 {
     weir__idle_remove(idle, fd);
-    if (idle->count < WEIR__IDLE_MAX)
-        idle->sockets[idle->count++] = (struct pollfd){.fd = fd, .events = POLLRDHUP};
+    if (idle->count == WEIR__IDLE_MAX)
+        return;
+    idle->sockets[idle->count] = (struct pollfd){.fd = fd, .events = POLLRDHUP};
+    idle->ids[idle->count++] = id;
 }
 
 /* Whoever reads from it finds the end at once. Without a file to spare all stays as it is. */
@@ -38,9 +48,10 @@ void weir__idle_check(struct weir__idle *idle)
         return;
     for (unsigned i = idle->count; i-- > 0;) {
         const struct pollfd *at = &idle->sockets[i];
-        if ((at->revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
+        if ((at->revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) == 0)
             continue;
-        replace(at->fd);
+        if (weir__idle_id(at->fd) == idle->ids[i])
+            replace(at->fd);
         weir__idle_remove(idle, at->fd); /* the last one takes its place, and has been seen */
     }
 }

@@ -29,6 +29,7 @@ struct weir__shard {
 
 struct socket {
     ev_io watcher;
+    ino_t id; /* 0: nobody asks */
     struct weir__shard *shard;
     struct weir__list node;
 };
@@ -111,6 +112,7 @@ static struct socket *socket_new(struct weir__shard *shard, curl_socket_t fd)
     if (sock == NULL)
         return NULL;
     sock->shard = shard;
+    sock->id = shard->idle != NULL ? weir__idle_id(fd) : 0;
     weir__list_push(&shard->shards->sockets, &sock->node);
     ev_io_init(&sock->watcher, on_socket_event, fd, 0);
     curl_multi_assign(shard->multi, fd, sock);
@@ -132,12 +134,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     struct ev_loop *ev = shard->shards->ev;
     struct socket *sock = known;
     if (what == CURL_POLL_REMOVE) {
-        if (sock != NULL) {
-            socket_end(sock);
-            curl_multi_assign(shard->multi, fd, NULL);
-        }
+        if (sock == NULL)
+            return 0;
         if (shard->idle != NULL)
-            weir__idle_add(shard->idle, fd); /* or it is closed next */
+            weir__idle_add(shard->idle, fd, sock->id); /* or it is closed next */
+        socket_end(sock);
+        curl_multi_assign(shard->multi, fd, NULL);
         return 0;
     }
     if (shard->idle != NULL)

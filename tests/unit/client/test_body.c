@@ -444,8 +444,8 @@ static int an_early_answer_ends_the_reader(void *arg)
     return 0;
 }
 
-/* An interim answer lets the transfer go on while the reader waits. It has nothing to send then, and
- * what the reader brings is still sent. */
+/* An interim answer lets the transfer go on while the reader waits. It has nothing to send then,
+ * and what the reader brings is still sent. */
 static int an_interim_answer_loses_no_byte(void *arg)
 {
     struct server server = SERVER_SAYS(OK_);

@@ -356,6 +356,33 @@ static int a_paused_connection_is_in_use(void *arg)
     return end(server, client);
 }
 
+/* The socket of a connect that failed is closed, and its number is another file's next. */
+static int files_of_others_are_left_alone(void *arg)
+{
+    char refuses[48];
+    const char *const urls[] = {refuses, "http://nowhere.invalid/"};
+    struct stat before, after;
+    int other[2];
+    (void)arg;
+    forget_proxies();
+    snprintf(refuses, sizeof refuses, "http://127.0.0.1:%d/", script_closed_port());
+    weir_client *client =
+        client_with(WEIR_CLIENT_OPTS(.net = WEIR_NET_OPTS(.http2 = WEIR_HTTP2_TLS)));
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        weir_response *response;
+        check(weir_request(client, WEIR_REQUEST(.url = urls[i]), &response) < 0);
+        weir_response_free(response);
+        check(pipe2(other, O_CLOEXEC) == 0);
+        close(other[1]); /* so that it has ended */
+        check(fstat(other[0], &before) == 0);
+        check(weir_request(client, WEIR_REQUEST(.url = urls[i]), &response) < 0);
+        weir_response_free(response);
+        check(fstat(other[0], &after) == 0 && before.st_ino == after.st_ino);
+        close(other[0]);
+    }
+    return weir_client_free(client);
+}
+
 /* ---- files and memory ---- */
 
 static int the_key_log_is_its_owners(void *arg)
@@ -420,6 +447,7 @@ int main(void)
         REAL_TEST(pinned_addresses),
         REAL_TEST(a_connect_that_takes_too_long),
         REAL_TEST(a_paused_connection_is_in_use),
+        REAL_TEST(files_of_others_are_left_alone),
         REAL_TEST(the_key_log_is_its_owners),
         REAL_TEST(allocations_that_fail),
     };
