@@ -151,6 +151,8 @@ int weir_request_save(weir_client *client, const struct weir_request *request, i
     if (rc == 0)
         rc = save(stream, &sink);
     *out = weir__stream_close_keeping(stream);
+    if (weir_response_status(*out) < 400)
+        weir__buf_reset(&(*out)->body); /* of a transport that brings it whole */
     explain(*out, &sink, rc);
     if (written != NULL)
         *written = sink.written;

@@ -313,9 +313,38 @@ static int wrong_arguments(void *arg)
     return live_end(&live, client);
 }
 
+/* ---- a transport of one's own ---- */
+
+static int say_four(void *self, const struct weir_exchange *exchange, weir_response *response)
+{
+    (void)self;
+    (void)exchange;
+    check_int(weir_response_set_status(response, 200), 0);
+    return weir_response_append(response, "four", 4);
+}
+
+static int from_a_transport_of_ones_own(void *arg)
+{
+    const struct weir_transport transport = WEIR_TRANSPORT(.perform = say_four);
+    int fd = file_new();
+    weir_client *client;
+    (void)arg;
+    check_int(weir_client_new(&client, WEIR_CLIENT_OPTS(.base_url = "http://a.example",
+                                                        .transport = &transport)),
+              0);
+    struct saved saved = save(client, fd);
+    check_int(saved.rc, 0);
+    check_int(saved.written, 4);
+    check_int(lseek(fd, 0, SEEK_END), 4);
+    check(saved.body[0] == '\0');
+    close(fd);
+    return weir_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        VIRTUAL_TEST(from_a_transport_of_ones_own),
         REAL_TEST(to_a_file_from_where_it_stands),
         REAL_TEST(to_a_slow_pipe),
         REAL_TEST(to_a_slow_socket),
