@@ -42,7 +42,7 @@ static int64_t read_counted(void *arg, void *buf, size_t room)
 
 int weir__source_init(struct weir__source *source, const struct weir_body *given)
 {
-    weir__buf_init(&source->whole, WEIR_BODY_WHOLE_MAX);
+    weir__buf_init(&source->whole, WEIR_BODY_WHOLE_MAX + PIECE);
     if (given == NULL)
         return 0;
     int rc = weir__opts_copy(&source->given, sizeof source->given, given);
@@ -76,9 +76,11 @@ static int read_whole(struct weir__source *source, struct weir_exchange *exchang
     while (n > 0) {
         int rc = weir__buf_reserve(whole, PIECE);
         if (rc < 0)
-            return source->failure = rc == WEIR_ENEVER ? WEIR_EBODYSIZE : rc;
+            return source->failure = rc;
         n = read_counted(source, whole->data + whole->len, PIECE);
         whole->len += n > 0 ? (size_t)n : 0;
+        if (whole->len > WEIR_BODY_WHOLE_MAX)
+            return source->failure = WEIR_EBODYSIZE;
     }
     exchange->body = whole->data;
     exchange->body_len = whole->len;
@@ -110,6 +112,9 @@ static void explain(const struct weir__source *source, weir_response *response)
         snprintf(text, sizeof text,
                  "the request's body ended after %" PRId64 " of %" PRId64 " bytes", source->read,
                  source->given.length);
+    else if (source->whole.len > WEIR_BODY_WHOLE_MAX)
+        snprintf(text, sizeof text, "the request's body is over the maximum of %d bytes",
+                 WEIR_BODY_WHOLE_MAX);
     else
         snprintf(text, sizeof text, "the request's body could not be read: %s (%d)",
                  weir_strerror(source->failure), source->failure);

@@ -263,6 +263,8 @@ static int upload(struct transfer *transfer, const struct weir_body *body)
     transfer->upload = &upload;
     if (weir__upload_init(&upload, body))
         rc = await_transfer(transfer);
+    else
+        weir_response_set_failure(transfer->response, WEIR_SENT_NEVER, weir_strerror(rc));
     weir__upload_free(&upload);
     return rc;
 }

@@ -8,6 +8,8 @@
 
 #include <weir/body.h>
 
+#include "base/mem.h"
+
 /* ---- a server that reads bodies ---- */
 
 /* The n-th byte of all bodies here. */
@@ -555,6 +557,34 @@ static int wrong_requests(void *arg)
     return 0;
 }
 
+/* Whichever allocation fails: the request says so, or does without. */
+static int allocations_that_fail(void *arg)
+{
+    struct server server = SERVER_SAYS(OK_);
+    unsigned long failing = 0;
+    int rc = WEIR_ENOMEM;
+    (void)arg;
+    server_start(&server);
+    weir_client *client = CLIENT_TO(&server, .rate = 0);
+    check_int(ask(client, WEIR_REQUEST(.url = "/")).rc, 0);
+    while (rc < 0 && failing < 200) {
+        struct made made = {.total = 100};
+        weir_response *response;
+        weir__mem_fail_at(++failing);
+        rc = weir_request(client, SEND(WEIR_BODY(.read = make, .arg = &made, .length = -1)),
+                          &response);
+        weir__mem_fail_at(0);
+        check(rc == 0 || rc == WEIR_ENOMEM);
+        if (response != NULL && rc < 0)
+            check(weir_response_error_text(response)[0] != '\0');
+        weir_response_free(response);
+    }
+    check(failing > 3);
+    check_int(weir_client_free(client), 0);
+    server_stop(&server);
+    return 0;
+}
+
 /* ---- files ---- */
 
 static int make_file(char *path, int64_t len)
@@ -632,7 +662,12 @@ static int a_transport_of_ones_own_gets_it_whole(void *arg)
     check_int((int64_t)went.attempts, 2);
     check_int(got_len, 100000);
     check_refused(client, WEIR_BODY(.read = make, .arg = &endless, .length = -1),
-                  "over the maximum");
+                  "request's body is over the maximum");
+    struct made most = {.total = WEIR_BODY_WHOLE_MAX};
+    const struct weir_body largest =
+        *WEIR_BODY(.read = make, .rewind = make_again, .arg = &most, .length = -1);
+    check_int(ask(client, SEND(&largest)).rc, 0);
+    check_int(got_len, WEIR_BODY_WHOLE_MAX);
     return weir_client_free(client);
 }
 
@@ -650,6 +685,7 @@ int main(void)
         REAL_TEST(time_limits_reach_the_reader),
         REAL_TEST(a_cancel_at_any_time),
         REAL_TEST(wrong_requests),
+        REAL_TEST(allocations_that_fail),
         REAL_TEST(a_file_as_a_body),
         VIRTUAL_TEST(a_transport_of_ones_own_gets_it_whole),
     };
