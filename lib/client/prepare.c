@@ -130,6 +130,8 @@ int weir__prepare(weir_client *client, const struct weir_request *request, char 
         return WEIR_EINVAL;
     if (request->body != NULL && request->body_from != NULL)
         return WEIR_EINVAL;
+    if (request->body == NULL && request->body_len > 0)
+        return WEIR_EINVAL; /* libcurl would read it from somewhere */
     if (body && strcmp(exchange->method, "HEAD") == 0)
         return WEIR_EINVAL; /* it means nothing, and libcurl would wait for the answer's body */
     exchange->replay =

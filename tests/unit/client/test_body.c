@@ -549,6 +549,8 @@ static int wrong_requests(void *arg)
               WEIR_EINVAL);
     check_int(ask(client, WEIR_REQUEST(.url = "/", .method = "HEAD", .body_from = &body)).rc,
               WEIR_EINVAL);
+    check_int(ask(client, WEIR_REQUEST(.url = "/", .method = "POST", .body_len = 1)).rc,
+              WEIR_EINVAL);
     check_int(weir_stream_open(client, SEND(&body), NULL, &stream), WEIR_EINVAL);
     weir_stream_close(stream);
     check_int((int64_t)server.requests, 0);
