@@ -20,7 +20,7 @@ struct weir_request {
                                    client sends too replaces the client's. Content-Length and
                                    Transfer-Encoding are weir's to set, in either list. */
     const void *body;           /* NULL: none; HEAD takes none */
-    size_t body_len;            /* 0 with a body: strlen(body) */
+    size_t body_len;            /* 0 with a body: strlen(body); without one, 0 it must be */
     int64_t timeout_ms;         /* for the whole call, waiting and retries included; 0: as the
                                    client's, < 0: none */
     uint64_t amount;            /* requests that an attempt counts for in the limiter; 0: 1 */
