@@ -61,13 +61,31 @@ static const char *unreachable_question(int rc)
                                : "is the server running";
 }
 
+/* What the command line puts in the server's place is what could not be reached. */
+static const char *unreachable_advice(const struct run *run)
+{
+    const struct weir_net_opts *net = &run->options->connection.net;
+    if (run->error == WEIR_ETLS)
+        return NULL;
+    if (net->unix_socket != NULL)
+        return "does a server listen at that socket? Check --unix-socket";
+    if (net->proxy != NULL && net->proxy[0] != '\0')
+        return "is the proxy running, and does it reach the server? Check --proxy";
+    return NULL;
+}
+
 static void say_unreachable(const struct run *run)
 {
+    const char *advice = unreachable_advice(run);
     bool nothing_sent = run->report.attempts == 0 && run->dropped_sent == 0;
-    complain("weir run: cannot connect to %s: %s; %s? Check %s.%s", server_name(run), run->why,
-             unreachable_question(run->error),
-             run->options->base_url != NULL ? "--base-url" : "the rows' URLs",
-             nothing_sent ? " Nothing was sent." : "");
+    const char *nothing = nothing_sent ? " Nothing was sent." : "";
+    if (advice != NULL)
+        complain("weir run: cannot connect to %s: %s; %s.%s", server_name(run), run->why, advice,
+                 nothing);
+    else
+        complain("weir run: cannot connect to %s: %s; %s? Check %s.%s", server_name(run), run->why,
+                 unreachable_question(run->error),
+                 run->options->base_url != NULL ? "--base-url" : "the rows' URLs", nothing);
 }
 
 /* --header 'Authorization: ...', or another name that such headers have, may hold a key. */

@@ -367,6 +367,27 @@ static CURLcode checked(const struct weir__curl_handle *handle, CURLcode code, l
     return *status >= 100 && *status <= 599 ? CURLE_OK : CURLE_WEIRD_SERVER_REPLY;
 }
 
+/* libcurl names the URL's host and port here, and no reason. */
+static const char *say_socket(struct weir__curl_handle *handle)
+{
+    char buf[64];
+    long why = 0;
+    curl_easy_getinfo(handle->easy, CURLINFO_OS_ERRNO, &why);
+    snprintf(handle->error_text, sizeof handle->error_text, "unix socket %s: %s",
+             handle->net->opts.unix_socket,
+             why != 0 ? strerror_r((int)why, buf, sizeof buf) : "no connection");
+    return handle->error_text;
+}
+
+static const char *failure_text(struct weir__curl_handle *handle, CURLcode code, int rc)
+{
+    if (handle->failure != 0)
+        return weir_strerror(rc);
+    if (code == CURLE_COULDNT_CONNECT && handle->net->opts.unix_socket != NULL)
+        return say_socket(handle);
+    return handle->error_text[0] != '\0' ? handle->error_text : curl_easy_strerror(code);
+}
+
 int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
 {
     weir_response *response = handle->response;
@@ -379,11 +400,7 @@ int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
         return 0;
     }
     int rc = error_of(handle, code);
-    const char *text = handle->error_text;
-    if (handle->failure != 0)
-        text = weir_strerror(rc);
-    else if (text[0] == '\0')
-        text = curl_easy_strerror(code);
-    weir_response_set_failure(response, weir__curl_handle_sent(handle), text);
+    weir_response_set_failure(response, weir__curl_handle_sent(handle),
+                              failure_text(handle, code, rc));
     return rc;
 }

@@ -260,6 +260,19 @@ class Unreachable(weir_run.Case):
         self.assertIn("is the server running? Check --base-url. Nothing was sent.",
                       self.result.stderr)
 
+    def test_a_socket_that_is_not_there(self):
+        self.run_rows(self.ROWS, "--base-url", "http://localhost", "--unix-socket", "none.sock",
+                      status=69)
+        self.assertIn("unix socket none.sock: No such file or directory", self.result.stderr)
+        self.assertIn("Check --unix-socket. Nothing was sent.", self.result.stderr)
+        self.assertNotIn("port 80", self.result.stderr)
+
+    def test_a_proxy_that_is_not_there(self):
+        self.run_rows(self.ROWS, "--base-url", "http://weir-test.invalid", "--proxy",
+                      f"http://127.0.0.1:{free_port()}", status=69)
+        self.assertIn("is the proxy running", self.result.stderr)
+        self.assertIn("Check --proxy. Nothing was sent.", self.result.stderr)
+
     def test_rows_that_could_not_be_sent_anyway_do_not_change_that(self):
         url = f"http://127.0.0.1:{free_port()}"
         self.run_rows("bad\n" + '{"url":"/"}\n' * 100, "--base-url", url, status=69)
