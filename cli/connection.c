@@ -1,6 +1,7 @@
 #include "connection.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "defaults.h"
@@ -85,6 +86,29 @@ bool connection_take(struct connection *connection, int id, const char *text)
     }
 }
 
+/* The option that a text of weir_net_check is about: the text begins with the name of a member. */
+static const char *option_of(const char *problem)
+{
+    static const char *const names[][2] = {
+        {"proxy", "--proxy"},
+        {"unix_socket", "--unix-socket"},
+        {"resolve", "--resolve"},
+        {"ca_file", "--cacert"},
+        {"ca_dir", "--cacert"},
+        {"cert_file", "--cert"},
+        {"key_file", "--key"},
+        {"key_password", "--key-password-env"},
+        {"tls_keylog_file", "--tls-keylog"},
+        {"insecure_accept_any_certificate", "--insecure"},
+    };
+    size_t len = strspn(problem, "abcdefghijklmnopqrstuvwxyz_");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strlen(names[i][0]) == len && strncmp(names[i][0], problem, len) == 0)
+            return names[i][1];
+    }
+    return "connection options";
+}
+
 bool connection_is_consistent(struct connection *connection)
 {
     struct weir_net_opts *net = &connection->net;
@@ -92,7 +116,7 @@ bool connection_is_consistent(struct connection *connection)
     net->size = sizeof *net;
     net->resolve = connection->resolve[0] != NULL ? connection->resolve : NULL;
     if (weir_net_check(net, problem, sizeof problem) < 0) {
-        usage_error("connection options: %s", problem);
+        usage_error("%s: %s", option_of(problem), problem);
         return false;
     }
     if (net->insecure_accept_any_certificate != 0)

@@ -224,16 +224,16 @@ class Usage(Refusal):
 
     def test_connections(self):
         for args, says in (
-            (("--proxy", "gopher://me:hush@h"), "proxy is of no known kind"),
+            (("--proxy", "gopher://me:hush@h"), "--proxy: proxy is of no known kind"),
             (("--proxy", "h:1", "--unix-socket", "/s"), "exclude each other"),
-            (("--resolve", "h:80"), "resolve[0] is not host:port:address"),
+            (("--resolve", "h:80"), "--resolve: resolve[0] is not host:port:address"),
             (("--resolve", "h:80:::1") * 65, "more than 64 --resolve"),
-            (("--cacert", "nowhere.pem"), "ca_file cannot be read: nowhere.pem"),
-            (("--cacert", ".", "--insecure"), "insecure"),
-            (("--key", "in.jsonl"), "without cert_file"),
+            (("--cacert", "nowhere.pem"), "--cacert: ca_file cannot be read: nowhere.pem"),
+            (("--cacert", ".", "--insecure"), "--insecure: insecure"),
+            (("--key", "in.jsonl"), "--key: key_file or key_password without cert_file"),
             (("--key-password-env", "hush hush"), "the NAME of an environment variable"),
             (("--connect-timeout", "0"), "expected seconds"),
-            (("--tls-keylog", "nowhere/keys"), "tls_keylog_file"),
+            (("--tls-keylog", "nowhere/keys"), "--tls-keylog: tls_keylog_file"),
         ):
             said = self.refuse_run(*args, says=says)
             self.assertNotIn("hush", said)
