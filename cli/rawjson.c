@@ -77,7 +77,7 @@ static bool check_unusual(struct scan *scan)
         return refuse(scan, "control character in a string");
     size_t len = utf8_next(scan->at, scan->end, &point);
     if (len == 0)
-        return refuse(scan, "not UTF-8");
+        return refuse(scan, RAWJSON_NOT_UTF8);
     scan->at += len;
     return true;
 }

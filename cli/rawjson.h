@@ -15,6 +15,8 @@ struct span {
     size_t len;
 };
 
+#define RAWJSON_NOT_UTF8 "not UTF-8" /* one of the texts of a fault */
+
 struct rawjson_fault {
     const char *what; /* static */
     size_t offset;

@@ -198,6 +198,13 @@ static bool parse_headers(struct row *row, struct span headers, const struct row
 
 /* --- the row ------------------------------------------------------------------------------ */
 
+static const char *advice_on(const struct rawjson_fault *fault)
+{
+    return strcmp(fault->what, RAWJSON_NOT_UTF8) == 0
+               ? "convert the file, from Latin-1 by: iconv -f LATIN1 -t UTF-8 FILE"
+               : "write one JSON object a line";
+}
+
 bool row_parse(struct row *row, struct line *line, const struct row_rules *rules)
 {
     struct members members = {0};
@@ -211,8 +218,8 @@ bool row_parse(struct row *row, struct line *line, const struct row_rules *rules
     if (line->too_long)
         return refuse(row, "longer than the maximum; --max-line-bytes raises it");
     if (!rawjson_check(&text, &fault))
-        return refuse(row, "not JSON at byte %zu: %s; write one JSON object a line",
-                      fault.offset + 1, fault.what);
+        return refuse(row, "not JSON at byte %zu: %s; %s", fault.offset + 1, fault.what,
+                      advice_on(&fault));
     if (!rawjson_is_object(text))
         return refuse(row, "not a JSON object; write {\"url\":...,\"body\":...}");
     collect(text, &members);

@@ -388,6 +388,16 @@ class Json(weir_run.Case):
 class Refused(weir_run.Case):
     """Rows that cannot be sent fail by themselves; the others run."""
 
+    def test_another_encoding(self):
+        server = self.server(lambda request: answer())
+        self.write("in.jsonl", '{"url":"/"}\n{"url":"/","body":"é"}\n'.encode("latin-1"))
+        self.weir("run", "in.jsonl", "-o", "out.jsonl", "--base-url", server.url)
+        by_row = {row["row"]: row for row in self.rows()}
+        self.assertIsNone(by_row[1]["error"])
+        self.assertEqual(by_row[2]["error"]["message"],
+                         "in.jsonl:2: not JSON at byte 20: not UTF-8; convert the file, "
+                         "from Latin-1 by: iconv -f LATIN1 -t UTF-8 FILE")
+
     def test_each_kind(self):
         server = self.server(lambda request: answer())
         deep_header = '{"url":"/","headers":{"X":' + "[" * 150 + "]" * 150 + "}}"
