@@ -8,7 +8,8 @@
  *     weir_llm_free(llm);
  *
  * A call goes the whole way of a request: its turn at the limiter, attempts, waits. What these
- * structs have no member for goes out by .extra and comes back in the answer's .body. */
+ * structs have no member for goes out by .extra and comes back in the answer's .body. The header
+ * needs jansson's: pkg-config --cflags --libs weir jansson. */
 #ifndef WEIR_LLM_H
 #define WEIR_LLM_H
 
