@@ -61,10 +61,14 @@ static const char *unreachable_question(int rc)
                                : "is the server running";
 }
 
-/* What the command line puts in the server's place is what could not be reached. */
+/* For what the command line has an option of its own; NULL: it is the URL's matter. */
 static const char *unreachable_advice(const struct run *run)
 {
     const struct weir_net_opts *net = &run->options->connection.net;
+    if (run->error == WEIR_ECERT)
+        return net->ca_file == NULL && net->ca_dir == NULL && net->cert_file == NULL
+                   ? "is it the right server? An authority of your own is trusted by --cacert"
+                   : "check --cacert, --cert and --key, and the name in --base-url or the rows";
     if (run->error == WEIR_ETLS)
         return NULL;
     if (net->unix_socket != NULL)

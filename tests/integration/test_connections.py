@@ -117,7 +117,9 @@ class Certificates(Connections):
         with Secure() as server:
             self.run_at(server.tls_url, 1, status=69)
             self.assertIn("certificate", self.result.stderr)
+            self.assertIn("An authority of your own is trusted by --cacert.", self.result.stderr)
             self.run_at(server.tls_url, 1, "--cacert", other.file, "--force", status=69)
+            self.assertIn("; check --cacert, --cert and --key", self.result.stderr)
             self.run_at(server.tls_url, 1, "--cacert", AUTHORITY.file, "--force")
             openssl_folder = os.path.join(FOLDER, "hashed")
             os.makedirs(openssl_folder, exist_ok=True)
