@@ -230,9 +230,13 @@ static __attribute__((noinline)) void say_retry(const struct weir__observer *obs
     begin(&line, exchange);
     add(&line, " attempt %u: ", at->number);
     add_result(&line, at);
-    add(&line, "; %s, after %lld ms", weir_why_text(why), ms_of(wait_ns));
+    add(&line, "; %s", weir_why_text(why));
+    if (at->outcome == WEIR_OUTCOME_THROTTLED) /* it has no wait of its own, the gate has */
+        add(&line, ", when the limiter lets it");
+    else
+        add(&line, ", after %lld ms", ms_of(wait_ns));
     if (at->server_wait_ms >= 0)
-        add(&line, " (the server asks for %lld)", (long long)at->server_wait_ms);
+        add(&line, " (the server asks for %lld ms)", (long long)at->server_wait_ms);
     say(observer, WEIR_LOG_WARN, &line);
 }
 

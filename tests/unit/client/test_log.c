@@ -91,8 +91,8 @@ static int retries_are_warned_of(void *unused)
                "warn: POST " URL " attempt 2: connection lost before the answer was complete (as "
                "the script says); retry: it may pass, after 7 ms\n");
     check_int(ask(client, AGAIN).attempts, 2);
-    check_said("warn: POST " URL " attempt 1: 429; retry: throttled, after 0 ms (the server asks "
-               "for 2000)\n");
+    check_said("warn: POST " URL " attempt 1: 429; retry: throttled, when the limiter lets it (the "
+               "server asks for 2000 ms)\n");
     return done(client, &server);
 }
 
