@@ -51,7 +51,7 @@ static void look_at_type(struct events *events, struct span type)
         events->failed |= says(type, failed_types[i]);
 }
 
-/* Whether "name":"..." stands in it: in a string the quotes would have a backslash. */
+/* Whether "name":"..." stands in it, and not "": in a string the quotes would have a backslash. */
 static bool has_text_member(struct span json, const char *name)
 {
     size_t len = strlen(name);
@@ -61,7 +61,7 @@ static bool has_text_member(struct span json, const char *name)
         at += len;
         while (at < end && strchr(" \t:", *at) != NULL)
             at++;
-        if (at < end && *at == '"')
+        if (end - at > 1 && at[0] == '"' && at[1] != '"')
             return true;
     }
     return false;

@@ -46,6 +46,7 @@ CUT = {
     "half a mark": chunk("a") + "data: [DO",
     "half an event": chunk("a") + 'data: {"choices":[{"finish_reason":"stop"}',
     "the words in a text": chunk('"finish_reason":"stop"') + chunk("[DONE]"),
+    "an empty reason is none": chunk("a", ""),
     "one choice of two": chunk("a", "stop") + chunk("b"),
     "messages": typed("message_start") + typed("content_block_delta"),
     "responses": typed("response.created"),
