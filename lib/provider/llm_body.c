@@ -89,7 +89,7 @@ static void put_messages(struct making *making, json_t *body, const struct weir_
     json_t *messages = json_array(), *turn;
     size_t i;
     put(making, body, "messages", messages);
-    if (messages == NULL)
+    if (making->rc != 0) /* `put` has freed it */
         return;
     if (request->system != NULL && api->system != NULL)
         put(making, body, api->system, string(request->system));
@@ -230,6 +230,15 @@ static const char *call_id(json_t *answer)
     return id;
 }
 
+/* What stands in the reason may come from the answer and be cut off within a character. */
+static void make_utf8(char *text)
+{
+    json_t *probe = json_string(text);
+    for (; probe == NULL && *text != '\0'; text++)
+        *text = (unsigned char)*text < 0x80 ? *text : '?';
+    json_decref(probe);
+}
+
 int weir__llm_ask_again(const struct weir__llm_api *api, json_t *answer, const char *text,
                         size_t len, const char *why, json_t *turns)
 {
@@ -240,6 +249,7 @@ int weir__llm_ask_again(const struct weir__llm_api *api, json_t *answer, const c
              "That answer is not valid: %s. Answer again, in full, with what is wrong mended and "
              "nothing but the JSON.",
              why);
+    make_utf8(again);
     errno = 0;
     if (call != NULL) {
         json_t *content = json_incref(json_object_get(answer, "content"));

@@ -7,11 +7,12 @@
 #include "base/mem.h"
 
 static unsigned long allocations, fail_at;
+static bool once; /* those behind it are well again */
 
 static void *failing_malloc(size_t size)
 {
     allocations++;
-    if (fail_at > 0 && allocations >= fail_at) {
+    if (fail_at > 0 && (once ? allocations == fail_at : allocations >= fail_at)) {
         errno = ENOMEM;
         return NULL;
     }
@@ -119,6 +120,26 @@ static int any_allocation_may_fail(void *unused)
     return 0;
 }
 
+/* jansson's k-th allocation alone fails: what is made after it is no excuse. */
+static int one_allocation_may_fail(void *unused)
+{
+    struct llm_server server = LLM_SERVER({200, OPENAI});
+    weir_llm *llm = llm_of(&server, WEIR_LLM_OPENAI);
+    unsigned long k = 0;
+    (void)unused;
+    once = true;
+    do {
+        fail_from(false, ++k);
+        int rc = chat(llm);
+        if (!check(rc == WEIR_ENOMEM || allocations < k))
+            print_error("allocation %lu failed alone: %s\n", k, weir_strerror(rc));
+    } while (allocations >= k && k < 1000);
+    once = false;
+    fail_from(false, 0);
+    check(k > 8 && k < 1000);
+    return weir_llm_free(llm);
+}
+
 static int a_client_may_not_come_to_be(void *unused)
 {
     const struct weir_transport transport = WEIR_TRANSPORT(.perform = llm_perform);
@@ -157,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(any_allocation_may_fail),
+        VIRTUAL_TEST(one_allocation_may_fail),
         VIRTUAL_TEST(a_client_may_not_come_to_be),
     };
     return cmocka_run_group_tests(tests, with_failing_allocators, with_plain_allocators);

@@ -116,6 +116,29 @@ static int the_reason_is_a_tools_result(void *unused)
     return 0;
 }
 
+/* Words of the answer stand in the reason, cut off somewhere in a character of several bytes. */
+static int a_reason_that_is_not_utf8(void *unused)
+{
+#define E_ACUTES_10 "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+#define NAME        E_ACUTES_10 E_ACUTES_10 E_ACUTES_10 E_ACUTES_10 E_ACUTES_10 E_ACUTES_10 E_ACUTES_10
+    static const char *const bodies[][2] = {
+        {AS_INPUT("{\"name\":\"Ada\",\"age\":36,\"" NAME NAME "\":1}"), GOOD_INPUT},
+        {AS_INPUT("{\"name\":\"Ada\",\"age\":36,\"x" NAME NAME "\":1}"), GOOD_INPUT},
+    };
+    (void)unused;
+    for (size_t i = 0; i < 2; i++) {
+        struct llm_server server = LLM_SERVER({200, bodies[i][0]}, {200, bodies[i][1]});
+        struct weir_llm_answer *answer = NULL;
+        struct person person = {.age = 0};
+        check_int(ask(&server, WEIR_LLM_ANTHROPIC, REQUEST(.reasks = 1), &person, &answer), 0);
+        check_int(answer->asks, 2);
+        check(strstr(server.body, "That answer is not valid: 1 object item(s) left unpacked: ") !=
+              NULL);
+        weir_llm_answer_free(answer);
+    }
+    return 0;
+}
+
 static int an_empty_answer_is_not_repeated(void *unused)
 {
     struct llm_server server =
@@ -224,6 +247,7 @@ int main(void)
         VIRTUAL_TEST(what_fits_is_taken_at_once),
         VIRTUAL_TEST(the_reason_goes_along),
         VIRTUAL_TEST(the_reason_is_a_tools_result),
+        VIRTUAL_TEST(a_reason_that_is_not_utf8),
         VIRTUAL_TEST(an_empty_answer_is_not_repeated),
         VIRTUAL_TEST(only_so_often),
         VIRTUAL_TEST(what_asking_again_would_not_mend),
