@@ -147,7 +147,7 @@ static bool is_error(json_t *tree)
 {
     json_t *error = json_object_get(tree, "error");
     const char *object = json_string_value(json_object_get(tree, "object"));
-    return json_is_object(error) || json_is_string(error) ||
+    return json_is_object(error) || json_string_length(error) > 0 ||
            (object != NULL && strcmp(object, "error") == 0);
 }
 
@@ -202,7 +202,8 @@ static int take_all(json_t *tree, const char *path, struct weir__buf *buf)
 
 static int hear_refusal(json_t *tree, const char *path, struct weir__llm_heard *heard)
 {
-    if (path == NULL || weir__json_text_at(tree, path, NULL) == NULL)
+    size_t len = 0;
+    if (path == NULL || weir__json_text_at(tree, path, &len) == NULL || len == 0)
         return 0;
     heard->refused = true;
     return take_all(tree, path, &heard->refusal);
@@ -223,7 +224,7 @@ static void hear_reason(json_t *tree, const char *path, struct weir__llm_heard *
 {
     size_t len;
     const char *word = weir__json_text_at(tree, path, &len);
-    if (word == NULL)
+    if (word == NULL || len == 0) /* gateways write each field that they know of, null or not */
         return;
     weir__redact(heard->reason_text, sizeof heard->reason_text, word, len);
     heard->reason = reason_of(word, heard);
@@ -268,6 +269,8 @@ static void hear_usage(json_t *tree, struct weir__llm_heard *heard)
         renew(&heard->usage.input, input_of(usage, counts[i].input));
         renew(&heard->usage.output, count_at(usage, counts[i].output));
         renew(&heard->usage.cached, count_at(usage, counts[i].cached));
+        if (count_at(usage, counts[i].input[0]) >= 0)
+            return;
     }
 }
 

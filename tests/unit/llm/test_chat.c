@@ -232,6 +232,16 @@ static int good_answers(void *unused)
     check_int(answer->reason, WEIR_LLM_STOP);
     check_usage(answer->usage, 125, 3, 100);
     weir_llm_answer_free(answer);
+    /* Gateways write all the fields that they know of, and no error as an empty text. */
+    check_int(rc_of(WEIR_LLM_COMPATIBLE,
+                    (struct llm_step){200, "{\"error\":\"\",\"choices\":[{\"message\":{}}],"
+                                           "\"usage\":{\"prompt_tokens\":9,"
+                                           "\"completion_tokens\":4,\"input_tokens\":0,"
+                                           "\"output_tokens\":0}}"},
+                    false, &answer),
+              0);
+    check_usage(answer->usage, 9, 4, -1);
+    weir_llm_answer_free(answer);
     return 0;
 }
 
@@ -251,6 +261,8 @@ static int how_answers_end(void *unused)
         {0, CHOICE("\"content\":null", "tool_calls"), "", NULL, WEIR_LLM_TOOLS, false},
         {0, CHOICE("\"content\":null", "tool_calls"), "", NULL, WEIR_LLM_TOOLS, true},
         {0, CHOICE("\"content\":null,\"refusal\":\"No.\"", "stop"), "", "No.", WEIR_LLM_STOP, true},
+        {0, CHOICE("\"content\":\"a\",\"refusal\":\"\"", "stop"), "a", NULL, WEIR_LLM_STOP, true},
+        {0, CHOICE("\"content\":\"a\"", ""), "a", NULL, WEIR_LLM_UNTOLD, false},
         {0, CHOICE("\"content\":\"a\"", "content_filter"), "a", "", WEIR_LLM_REFUSED, false},
         {0, CHOICE("\"content\":\"a\"", "eos"), "a", NULL, WEIR_LLM_OTHER, false},
         {0, "{\"choices\":[{\"message\":{}}]}", "", NULL, WEIR_LLM_UNTOLD, false},

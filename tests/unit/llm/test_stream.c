@@ -104,6 +104,10 @@ static int streams_fail(void *unused)
 {
     static const struct wanted cases[] = {
         {0, SAY("Hi"), WEIR_ERESET, "Hi", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
+        {2,
+         "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\",\"refusal\":\"\"},"
+         "\"finish_reason\":\"\"}]}\n\n", /* some servers' word for none yet */
+         WEIR_ERESET, "Hi", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
         {0, "", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
         {0, "{\"error\":{}}", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
         {1, START DELTA("Hi"), WEIR_ERESET, "Hi", WEIR_LLM_UNTOLD, 28, 1, 3, CUT, NULL, false},
