@@ -71,6 +71,7 @@ class Usage(Refusal):
         flat = " ".join(text.split())
         self.assertIn("a path that the row's URL repeats, such as /v1, is not doubled", flat)
         self.assertIn("none: nothing but fatal errors; see the exit status", flat)
+        self.assertIn("connect, resolve, tls, cert, reset, timeout, proto,", flat)
 
     def test_arguments(self):
         self.refuse("run", "-o", "out", says="no input")
