@@ -8,8 +8,9 @@
 
 enum {
     DEPTH_MAX = 16,
-    NAME_BYTES = 40, /* of a made-up text */
-    REFS_MAX = 8,    /* one leads to the next */
+    VALUES_MAX = 4096, /* a schema that names itself twice doubles at each depth */
+    NAME_BYTES = 40,   /* of a made-up text */
+    REFS_MAX = 8,      /* one leads to the next */
 };
 
 #define NUMBER_SPAN 100 /* of a number without bounds */
@@ -18,6 +19,7 @@ struct make {
     const cJSON *root;
     uint64_t choice;
     int depth;
+    int values; /* so far */
 };
 
 static cJSON *make_value(struct make *make, const cJSON *schema);
@@ -164,7 +166,8 @@ static cJSON *make_value(struct make *make, const cJSON *schema)
     cJSON *value = NULL;
 
     schema = resolve(make, schema);
-    if (make->depth++ < DEPTH_MAX && schema)
+    make->values++;
+    if (make->depth++ < DEPTH_MAX && make->values <= VALUES_MAX && schema)
         value = make_typed(make, schema);
     else
         value = cJSON_CreateNull();

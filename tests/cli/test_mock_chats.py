@@ -113,8 +113,9 @@ class Schemas(Case):
     def test_one_that_contains_itself(self):
         schema = {"type": "object", "properties": {"next": {"$ref": "#"}}}
         loop = {"$ref": "#"}
+        wide = {"type": "object", "properties": {name: {"$ref": "#"} for name in "abcdef"}}
         with Mock() as server:
-            for given in (schema, loop):
+            for given in (schema, loop, wide):
                 [choice] = self.good(server, self.PATH, chat(given))["choices"]
                 json.loads(choice["message"]["content"])
 
