@@ -351,7 +351,7 @@ class Idle(Connections):
             what = "it closes the connection"
             self.wait_until(lambda: connections_ended_by(server.tls_port), what)
 
-        with Secure("keepalive_timeout 100ms;") as server:
+        with Secure("keepalive_timeout 500ms;") as server:
             self.check_idle(server, server.tls_url, wait, "http2=1")
 
     def test_the_client_lets_go_of_old_ones(self):
