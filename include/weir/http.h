@@ -90,7 +90,8 @@ WEIR_API const char *weir_response_header(const weir_response *response, const c
 /* The server's own id of the request (x-request-id, request-id, ...), or NULL. As above. */
 WEIR_API const char *weir_response_request_id(const weir_response *response, size_t *len);
 
-/* The idempotency key that it was sent with, or NULL: to ask, or to send it once more, later. */
+/* The idempotency key that each of its attempts had, or was to have, or NULL: to ask, or to send it
+ * once more, later. */
 WEIR_API const char *weir_response_idempotency_key(const weir_response *response);
 
 /* Attempts made, 0 when the request was never admitted. */

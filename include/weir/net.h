@@ -37,7 +37,8 @@ struct weir_net_opts {
     size_t size;             /* set by WEIR_NET_OPTS */
     const char *proxy;       /* "http://user:password@host:3128", or https, socks4, socks4a, socks5,
                                 socks5h (that looks up names itself). "": none. NULL: as http_proxy,
-                                https_proxy, all_proxy and no_proxy say, but never for this machine */
+                                https_proxy, all_proxy and no_proxy say, but never for this machine
+                                (unless no_proxy is longer than 4,000 bytes) */
     const char *no_proxy;    /* hosts for which .proxy, which must be given, is not used: names with
                                 their subdomains, addresses, networks ("10.0.0.0/8"), with commas
                                 between. NULL: none */
@@ -57,7 +58,9 @@ struct weir_net_opts {
                                     can read what was sent: whoever has the file can, too. Made
                                     with mode 0600; WEIR_EIO if others may read it. NULL: none.
                                     The variable SSLKEYLOGFILE, which libcurl would obey, means
-                                    nothing to a client. WEIR_ELIBCURL but with OpenSSL */
+                                    nothing to a client (but with another TLS library than OpenSSL
+                                    in a program that has called curl_global_init before).
+                                    WEIR_ELIBCURL but with OpenSSL */
     int64_t connect_timeout_ms;  /* for look-up, TCP and TLS together; 0: 30,000 */
     int64_t idle_max_ms;         /* a connection unused for so long is not used again; rounded up
                                     to seconds. 0: 118,000. Servers that close them earlier are
