@@ -12,7 +12,8 @@ SUPPORT = pathlib.Path(__file__).parent
 PATIENCE = 60  # seconds after which a script is taken to hang
 INSTALL_PATIENCE = 150
 
-# Only then are the tests skipped: all other failures of npm are failures.
+# Only then are the tests skipped: all other failures of npm are failures. npm's own limits would
+# have it try for ten minutes where packets vanish.
 NO_NETWORK = re.compile(r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ENOTCACHED)\b")
 
 
@@ -34,7 +35,8 @@ def install(name):
 
 def _npm_ci(folder):
     npm = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline",
+         "--fetch-retries=1", "--fetch-timeout=50000"],
         cwd=folder, capture_output=True, text=True, timeout=INSTALL_PATIENCE, check=False,
     )
     if npm.returncode != 0 and NO_NETWORK.search(npm.stderr):
