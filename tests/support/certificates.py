@@ -7,9 +7,13 @@ PASSWORD = "open sesame"
 
 
 def openssl(*args):
-    done = subprocess.run(["openssl", *args], capture_output=True, text=True, check=False)
+    """What the program prints."""
+    done = subprocess.run(
+        ["openssl", *map(str, args)], capture_output=True, text=True, timeout=60, check=False
+    )
     if done.returncode != 0:
         raise AssertionError(f"openssl {args[0]}:\n{done.stderr}")
+    return done.stdout
 
 
 class Authority:

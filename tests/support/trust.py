@@ -2,18 +2,10 @@
 authorities, as a bundle and as a folder of hashed names, with ours among them. Needs openssl."""
 
 import pathlib
-import subprocess
+
+from certificates import openssl
 
 DEBIAN = pathlib.Path("/etc/ssl/certs")
-
-
-def _openssl(*words):
-    done = subprocess.run(
-        ["openssl", *map(str, words)], capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode != 0:
-        raise AssertionError(f"openssl {words[0]}: {done.stderr}")
-    return done.stdout
 
 
 class Trust:
@@ -25,11 +17,11 @@ class Trust:
         self.bundle, self.authorities = self.folder / "bundle.pem", self.folder / "authorities"
         issuer, issuer_key = self.folder / "issuer.pem", self.folder / "issuer-key.pem"
         new = ("req", "-x509", "-noenc", "-days", 2)
-        _openssl(
+        openssl(
             *new, "-newkey", "rsa:2048", "-subj", "/CN=weir test issuer", "-keyout", issuer_key,
             "-out", issuer,
         )  # fmt: skip
-        _openssl(
+        openssl(
             *new, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj",
             "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-CA", issuer, "-CAkey",
             issuer_key, "-keyout", self.key, "-out", self.certificate,
@@ -40,7 +32,7 @@ class Trust:
         self.authorities.mkdir()
         for path in DEBIAN.glob("????????.[0-9]"):
             (self.authorities / path.name).symlink_to(path.resolve())
-        name = _openssl("x509", "-in", issuer, "-noout", "-hash").strip()
+        name = openssl("x509", "-in", issuer, "-noout", "-hash").strip()
         (self.authorities / f"{name}.0").symlink_to(issuer)
         known = DEBIAN / "ca-certificates.crt"
         known = known.read_text(encoding="utf-8") if known.exists() else ""
