@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 import time
 import unittest
 
@@ -242,7 +243,7 @@ class Rows(weir_run.Case):
 
     def test_input_is_read_lazily(self):
         """Not further ahead than the workers reach: a row that waits costs memory."""
-        gate = weir_run.threading.Event()
+        gate = threading.Event()
 
         def handler(_):
             gate.wait(weir_run.PATIENCE)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import threading
 import unittest
 
 import weir_run
@@ -251,7 +252,7 @@ class Usage(Refusal):
             weir_run.default_signals()
             resource.setrlimit(resource.RLIMIT_NOFILE, (20, 4096))
 
-        gate = weir_run.threading.Barrier(100)
+        gate = threading.Barrier(100)
 
         def handler(_):
             gate.wait(weir_run.PATIENCE)

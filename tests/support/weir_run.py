@@ -7,10 +7,11 @@ import socket
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import urllib.request
+
+from listening import Listener
 
 WEIR = os.environ["WEIR"]
 PATIENCE = 40  # seconds after which anything is taken to hang
@@ -41,47 +42,17 @@ class Last(bytes):
     """An answer after which the connection is closed."""
 
 
-class Server:
+class Server(Listener):
     """Answers each request by handler(request) -> bytes; None resets the connection, b"" closes
     it. One thread per connection."""
 
     def __init__(self, handler):
         self.handler = handler
         self.requests = []
-        self.lock = threading.Lock()
-        self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
+        super().__init__(self._answer_all)
 
-    def close(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-        self.thread.join(PATIENCE)
-        with self.lock:
-            for connection in self.open:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                self.open.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        stream = connection.makefile("rb")
-        try:
+    def _answer_all(self, connection):
+        with connection.makefile("rb") as stream:
             while request := self._read(stream):
                 with self.lock:
                     request["number"] = len(self.requests)
@@ -95,13 +66,6 @@ class Server:
                 connection.sendall(answer)
                 if isinstance(answer, Last):
                     break
-        except OSError:
-            pass
-        finally:
-            with self.lock:
-                self.open.discard(connection)
-            stream.close()
-            connection.close()
 
     @staticmethod
     def _read(stream):
