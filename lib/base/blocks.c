@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fetch.h"
 #include "base/mem.h"
 
 #if defined(__has_feature)
@@ -27,6 +28,9 @@
  * buffer of 16 KiB, which it has for as long as a transfer lasts. */
 enum { STEP = 16, LEAST = 24, LISTS = 1032 };
 
+/* Of the large ones only the beginning is in use while an answer is waited for. */
+enum { LINES_MAX = 8 };
+
 struct block {
     struct block *next;
 };
@@ -34,6 +38,8 @@ struct block {
 struct kept {
     unsigned users;
     size_t bytes;
+    struct weir__recent recent;
+    unsigned given;
     struct block *list[LISTS]; /* list[i]: LEAST + i * STEP bytes are free to use, or a few more */
 };
 
@@ -90,6 +96,27 @@ size_t weir__blocks_kept(void)
     return of_thread != NULL ? of_thread->bytes : 0;
 }
 
+/* The address has room for the number of lines, as blocks lie at multiples of 16. */
+static void remember(struct kept *kept, const void *block, size_t size)
+{
+    size_t lines = size < LINES_MAX * WEIR__LINE ? size / WEIR__LINE + 1 : LINES_MAX;
+    kept->recent.of[kept->given++ % WEIR__RECENT] = (uintptr_t)block | lines;
+}
+
+void weir__blocks_note(struct weir__recent *recent)
+{
+    *recent = of_thread != NULL ? of_thread->recent : (struct weir__recent){{0}};
+}
+
+/* Its size, which stands before the block, is read when it is freed. */
+void weir__blocks_fetch(const struct weir__recent *recent)
+{
+    for (size_t i = 0; i < WEIR__RECENT; i++) {
+        uintptr_t lines = recent->of[i] & (STEP - 1), block = recent->of[i] - lines;
+        weir__fetch_all((const void *)(block - sizeof(size_t)), lines * WEIR__LINE);
+    }
+}
+
 void *weir__blocks_alloc(size_t size)
 {
     struct kept *kept = of_thread;
@@ -97,7 +124,10 @@ void *weir__blocks_alloc(size_t size)
     if (kept == NULL || place >= LISTS)
         return malloc(size);
     void *block = take(kept, place);
-    return block != NULL ? block : malloc(room_at(place));
+    if (block == NULL)
+        block = malloc(room_at(place));
+    remember(kept, block, size);
+    return block;
 }
 
 void weir__blocks_free(void *memory)

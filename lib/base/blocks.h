@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What a thread keeps at most, in bytes. */
 enum { WEIR__BLOCKS_MAX = 512 << 10 };
@@ -27,5 +28,16 @@ void *weir__blocks_zalloc(size_t n, size_t size);
 void *weir__blocks_realloc(void *old, size_t size);
 char *weir__blocks_strdup(const char *text);
 void weir__blocks_free(void *block);
+
+/* The blocks that the calling thread was given last, with what of them is in use; some may be freed
+ * by now. */
+enum { WEIR__RECENT = 24 };
+struct weir__recent {
+    uintptr_t of[WEIR__RECENT];
+};
+void weir__blocks_note(struct weir__recent *recent);
+
+/* Asks for their memory. Nothing is read. */
+void weir__blocks_fetch(const struct weir__recent *recent);
 
 #endif

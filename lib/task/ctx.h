@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fetch.h"
+
 #if defined(WEIR_UCONTEXT)
 #include <ucontext.h>
 struct weir__ctx {
@@ -21,22 +23,14 @@ struct weir__ctx {
  * return. top is 16-byte aligned. */
 void weir__ctx_make(struct weir__ctx *ctx, void *low, void *top, void (*entry)(void *), void *arg);
 
-/* Asks the processor to fetch the line of memory. gcc takes a function that does no more than this
- * for one without effect and drops the calls of it: hence the empty statement. */
-static inline void weir__prefetch(const void *line)
-{
-    __asm__ volatile("");
-    __builtin_prefetch(line);
-}
-
-/* The same with what a switch to *ctx will read. */
+/* Asks for the memory that a switch to *ctx will read. */
 static inline void weir__ctx_fetch(const struct weir__ctx *ctx)
 {
 #if defined(WEIR_UCONTEXT)
-    weir__prefetch(ctx);
+    weir__fetch(ctx);
 #else
-    weir__prefetch(ctx->sp);
-    weir__prefetch((const void *)((uintptr_t)ctx->sp + 64)); /* may be NULL: not yet started */
+    weir__fetch(ctx->sp);
+    weir__fetch((const void *)((uintptr_t)ctx->sp + WEIR__LINE)); /* may be NULL: not yet started */
 #endif
 }
 

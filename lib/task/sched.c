@@ -108,7 +108,7 @@ static inline void fetch_ahead(const struct weir__ready *ready)
     if (count > STACK_AHEAD)
         weir__ctx_fetch(&weir__ready_at(ready, STACK_AHEAD)->ctx);
     if (count > BLOCK_AHEAD)
-        weir__prefetch(weir__ready_at(ready, BLOCK_AHEAD));
+        weir__fetch(weir__ready_at(ready, BLOCK_AHEAD));
 }
 
 /* A task gets its stack when it first runs: one that waits for its turn costs its block alone. */

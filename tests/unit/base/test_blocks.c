@@ -48,6 +48,35 @@ static void test_a_block_is_as_large_as_asked_for(void **state)
     weir__blocks_end();
 }
 
+/* Each with as many lines as it has, or eight. */
+static void test_the_last_ones_are_noted(void **state)
+{
+    static const struct {
+        size_t size, lines;
+    } cases[] = {{1, 1}, {63, 1}, {64, 2}, {400, 7}, {512, 8}, {9000, 8}};
+    enum { N = sizeof cases / sizeof cases[0] };
+    struct weir__recent recent;
+    void *blocks[N];
+    (void)state;
+    weir__blocks_note(&recent); /* this thread keeps none */
+    for (size_t i = 0; i < WEIR__RECENT; i++)
+        assert_int_equal(recent.of[i], 0);
+    weir__blocks_fetch(&recent);
+    assert_true(weir__blocks_begin());
+    for (size_t i = 0; i < WEIR__RECENT; i++)
+        weir__blocks_free(weir__blocks_alloc(20));
+    for (size_t i = 0; i < N; i++)
+        blocks[i] = weir__blocks_alloc(cases[i].size);
+    weir__blocks_note(&recent);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(recent.of[i] & 15, cases[i].lines);
+        assert_ptr_equal((void *)(recent.of[i] - cases[i].lines), blocks[i]);
+        weir__blocks_free(blocks[i]);
+    }
+    weir__blocks_fetch(&recent); /* though they are freed */
+    weir__blocks_end();
+}
+
 static void test_none_is_kept_without_a_user(void **state)
 {
     (void)state;
@@ -160,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_freed_block_comes_back),
         cmocka_unit_test(test_a_block_is_as_large_as_asked_for),
+        cmocka_unit_test(test_the_last_ones_are_noted),
         cmocka_unit_test(test_none_is_kept_without_a_user),
         cmocka_unit_test(test_what_is_kept_has_a_maximum),
         cmocka_unit_test(test_realloc_keeps_content),

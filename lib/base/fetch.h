@@ -1,0 +1,34 @@
+/* Asking the processor for memory ahead. With hundreds of requests under way, what one of them
+ * needs when its answer comes has left the cache long before. */
+#ifndef WEIR_BASE_FETCH_H
+#define WEIR_BASE_FETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WEIR__LINE = 64 }; /* bytes of a cache line */
+
+/* The line of an address, which may be any: nothing is read. gcc takes a function that does no more
+ * than this for one without effect and drops the calls of it: hence the empty statement. */
+static inline void weir__fetch(const void *at)
+{
+    __asm__ volatile("");
+    __builtin_prefetch(at);
+}
+
+/* In fours, as counting takes longer than asking. */
+static inline void weir__fetch_all(const void *from, size_t bytes)
+{
+    enum { AT_ONCE = 4 * WEIR__LINE };
+    uintptr_t at = (uintptr_t)from, end = at + bytes;
+    for (; at + AT_ONCE <= end; at += AT_ONCE) {
+        weir__fetch((const void *)at);
+        weir__fetch((const void *)(at + WEIR__LINE));
+        weir__fetch((const void *)(at + 2 * WEIR__LINE));
+        weir__fetch((const void *)(at + 3 * WEIR__LINE));
+    }
+    for (; at < end; at += WEIR__LINE)
+        weir__fetch((const void *)at);
+}
+
+#endif
