@@ -152,6 +152,13 @@ static void on_answering(void *owner)
     go_on(owner);
 }
 
+/* The frames from the request's function, above the transfer, down to the switch to others. */
+static const void *frames_around(const struct transfer *transfer)
+{
+    enum { BELOW = 512 };
+    return (const void *)((uintptr_t)transfer - BELOW);
+}
+
 static void start(struct driver *driver, struct transfer *transfer)
 {
     if (!may_go(driver, transfer))
@@ -161,6 +168,7 @@ static void start(struct driver *driver, struct transfer *transfer)
     int rc = WEIR_ENOMEM;
     if (handle != NULL) {
         handle->owner = transfer;
+        handle->frames = frames_around(transfer);
         handle->content = transfer->content;
         handle->upload = transfer->upload;
         handle->hungry = on_hungry;

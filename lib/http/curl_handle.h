@@ -11,6 +11,9 @@
 
 enum { WEIR__CONTENT_LATER = 1 };
 
+/* What is used of a task's stack when the answer comes, from handle->frames on. */
+enum { WEIR__FRAMES_BYTES = 2048 };
+
 struct weir__shard;
 
 struct weir__curl_handle {
@@ -27,6 +30,7 @@ struct weir__curl_handle {
     int64_t timeout_ms;
     /* What it works on now. */
     void *owner;
+    const void *frames;             /* of the task that waits; never read, only asked for ahead */
     void (*connected)(void *owner); /* called once its connection stands; or NULL */
     /* Takes the content of an answer whose status is below 400, in place of the response; NULL: the
      * response does. 0, WEIR__CONTENT_LATER: nothing was taken, weir__shards_resume brings it

@@ -28,13 +28,6 @@ struct weir__shard {
     unsigned unused;           /* looks since a transfer last began or ended */
 };
 
-struct socket {
-    ev_io watcher;
-    ino_t id; /* 0: nobody asks */
-    struct weir__shard *shard;
-    struct weir__list node;
-};
-
 static struct weir__shard *shard_at(struct weir__list *node)
 {
     return WEIR__CONTAINER(node, struct weir__shard, node);
@@ -111,72 +104,61 @@ static void act(struct weir__shard *shard, curl_socket_t fd, int mask)
 
 /* ---- libcurl's sockets and timers, as libev watchers ---- */
 
-static void on_socket_event(struct ev_loop *ev, ev_io *watcher, int events)
+static void on_ready(struct weir__socket *socket, int events)
 {
-    (void)ev;
-    struct socket *sock = WEIR__CONTAINER(watcher, struct socket, watcher);
     int mask =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-    act(sock->shard, watcher->fd, mask);
+    weir__ahead_fetch(&socket->ahead);
+    act(socket->shard, socket->watcher.fd, mask);
 }
 
-static struct socket *socket_new(struct weir__shard *shard, curl_socket_t fd)
+static void rest(struct weir__shard *shard, struct weir__socket *socket)
 {
-    struct weir__list *spare = weir__list_pop(&shard->shards->spare_sockets);
-    struct socket *sock =
-        spare != NULL ? WEIR__CONTAINER(spare, struct socket, node) : weir__zalloc(sizeof *sock);
-    if (sock == NULL)
-        return NULL;
-    sock->shard = shard;
-    sock->id = shard->idle != NULL ? weir__idle_id(fd) : 0;
-    weir__list_push(&shard->shards->sockets, &sock->node);
-    ev_io_init(&sock->watcher, on_socket_event, fd, 0);
-    curl_multi_assign(shard->multi, fd, sock);
-    return sock;
-}
-
-static void socket_end(struct socket *sock)
-{
-    struct weir__shards *shards = sock->shard->shards;
-    ev_io_stop(shards->ev, &sock->watcher);
-    weir__list_remove(&sock->node);
-    weir__list_push(&shards->spare_sockets, &sock->node);
+    if (!ev_is_active(&socket->watcher))
+        return;
+    if (shard->idle != NULL)
+        weir__idle_add(shard->idle, socket->watcher.fd, socket->id); /* or it is closed next */
+    weir__socket_rest(&shard->shards->sockets, socket);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-    (void)easy;
     struct weir__shard *shard = arg;
-    struct ev_loop *ev = shard->shards->ev;
-    struct socket *sock = known;
+    struct weir__socket *socket = weir__socket_of(&shard->shards->sockets, fd);
+    (void)known;
+    if (socket == NULL)
+        return what == CURL_POLL_REMOVE ? 0 : -1;
     if (what == CURL_POLL_REMOVE) {
-        if (sock == NULL)
-            return 0;
-        if (shard->idle != NULL)
-            weir__idle_add(shard->idle, fd, sock->id); /* or it is closed next */
-        socket_end(sock);
-        curl_multi_assign(shard->multi, fd, NULL);
+        rest(shard, socket);
         return 0;
     }
-    if (shard->idle != NULL)
+    if (shard->idle != NULL) {
         weir__idle_remove(shard->idle, fd);
-    if (sock == NULL && (sock = socket_new(shard, fd)) == NULL)
-        return -1;
-    int mask = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
-    if (ev_is_active(&sock->watcher) && sock->watcher.fd == fd &&
-        (sock->watcher.events & (EV_READ | EV_WRITE)) == mask)
-        return 0;
-    ev_io_stop(ev, &sock->watcher);
-    ev_io_set(&sock->watcher, fd, mask);
-    ev_io_start(ev, &sock->watcher);
+        if (!socket->told)
+            socket->id = weir__idle_id(fd);
+    }
+    int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
+    weir__socket_watch(&shard->shards->sockets, socket, shard, events);
+    weir__ahead_note(&socket->ahead, easy);
     return 0;
+}
+
+/* Called for each connection that libcurl opens. */
+static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    struct weir__shard *shard = arg;
+    (void)purpose;
+    weir__socket_opened(&shard->shards->sockets, fd);
+    return CURL_SOCKOPT_OK;
 }
 
 /* In place of libcurl's own close. */
 static int on_close(void *arg, curl_socket_t fd)
 {
     struct weir__shard *shard = arg;
-    weir__idle_remove(shard->idle, fd);
+    weir__socket_closed(&shard->shards->sockets, fd);
+    if (shard->idle != NULL)
+        weir__idle_remove(shard->idle, fd);
     return close(fd);
 }
 
@@ -242,18 +224,6 @@ static void shard_set_up(struct weir__shard *shard)
     curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long)shard->shards->room);
 }
 
-/* Those sockets that libcurl lost when memory was out would outlive it. */
-static void drop_sockets(struct weir__shard *shard)
-{
-    struct weir__list *node = shard->shards->sockets.next;
-    while (node != &shard->shards->sockets) {
-        struct socket *sock = WEIR__CONTAINER(node, struct socket, node);
-        node = node->next;
-        if (sock->shard == shard)
-            socket_end(sock);
-    }
-}
-
 /* Where libcurl 7.88 lacked memory for a transfer of a socket, an entry without room for any stays,
  * and it divides by that room when a socket of the same number comes. */
 static bool mended(struct weir__shard *shard)
@@ -261,7 +231,7 @@ static bool mended(struct weir__shard *shard)
     CURLM *fresh = shard->broken ? curl_multi_init() : NULL;
     if (fresh != NULL) {
         curl_multi_cleanup(shard->multi);
-        drop_sockets(shard);
+        weir__sockets_drop(&shard->shards->sockets, shard);
         shard->multi = fresh;
         shard_set_up(shard);
         shard->broken = false;
@@ -319,7 +289,7 @@ static void shard_free(struct weir__shard *shard)
     weir__free(shard->idle);
     ev_timer_stop(shards->ev, &shard->timer);
     ev_timer_stop(shards->ev, &shard->look);
-    drop_sockets(shard);
+    weir__sockets_drop(&shards->sockets, shard); /* those it lost when memory was out */
     weir__list_remove(&shard->moved);
     weir__list_remove(&shard->node);
     weir__free(shard);
@@ -365,10 +335,10 @@ static struct weir__curl_handle *handle_new(struct weir__shards *shards)
         shard != NULL ? weir__curl_handle_new(shards->share, shards->net) : NULL;
     if (handle == NULL)
         return NULL;
-    if (shard->idle != NULL) {
-        curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-        curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
-    }
+    curl_easy_setopt(handle->easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+    curl_easy_setopt(handle->easy, CURLOPT_SOCKOPTDATA, shard);
+    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
     handle->shard = shard;
     shard->handles++;
     shards->handles++;
@@ -480,8 +450,7 @@ bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const st
     weir__list_init(&shards->list);
     weir__list_init(&shards->idle);
     weir__list_init(&shards->moved);
-    weir__list_init(&shards->sockets);
-    weir__list_init(&shards->spare_sockets);
+    weir__sockets_init(&shards->sockets, ev, on_ready);
     size_t wanted = max_parallel > 0 ? max_parallel : 1;
     shards->count_max = wanted / ROOM + (wanted % ROOM > 0);
     if (shards->count_max > SHARDS_MAX)
@@ -493,10 +462,8 @@ bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const st
 
 void weir__shards_free(struct weir__shards *shards)
 {
-    struct weir__list *node;
     while (!weir__list_empty(&shards->list))
         shard_free(shard_at(shards->list.next));
-    while ((node = weir__list_pop(&shards->spare_sockets)) != NULL)
-        weir__free(WEIR__CONTAINER(node, struct socket, node));
+    weir__sockets_free(&shards->sockets);
     curl_share_cleanup(shards->share); /* NULL is an error that it reports, no more */
 }

@@ -8,6 +8,7 @@
 #define WEIR_HTTP_CURL_SHARD_H
 
 #include "http/curl_handle.h"
+#include "http/curl_socket.h"
 #include "http/host.h"
 #include "loop/loop.h"
 
@@ -21,7 +22,7 @@ struct weir__shards {
     struct weir__list list;  /* the oldest first */
     struct weir__list idle;  /* handles, most recently used first */
     struct weir__list moved; /* shards with transfers to be set going */
-    struct weir__list sockets, spare_sockets;
+    struct weir__sockets sockets;
     size_t count, count_max, room; /* shards; handles in each of them */
     size_t handles;                /* in all, running or idle */
     int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */

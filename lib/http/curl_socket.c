@@ -1,0 +1,112 @@
+#include "http/curl_socket.h"
+
+#include "base/mem.h"
+
+void weir__sockets_init(struct weir__sockets *sockets, struct ev_loop *ev,
+                        void (*ready)(struct weir__socket *socket, int events))
+{
+    *sockets = (struct weir__sockets){.ev = ev, .ready = ready};
+}
+
+void weir__sockets_free(struct weir__sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        weir__free(sockets->of[i]);
+    weir__free(sockets->of);
+}
+
+static void on_event(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    (void)ev;
+    struct weir__sockets *sockets = watcher->data;
+    sockets->ready((struct weir__socket *)(void *)watcher, events);
+}
+
+static struct weir__socket *find(const struct weir__sockets *sockets, int fd)
+{
+    return fd >= 0 && (size_t)fd < sockets->count ? sockets->of[fd] : NULL;
+}
+
+/* Room for the number, too: as many as the process may have open at most. */
+static bool reserve(struct weir__sockets *sockets, size_t fd)
+{
+    size_t count = sockets->count > 0 ? sockets->count : 32;
+    while (count <= fd)
+        count *= 2;
+    if (count == sockets->count)
+        return true;
+    struct weir__socket **of = weir__realloc(sockets->of, count * sizeof of[0]);
+    if (of == NULL)
+        return false;
+    for (size_t i = sockets->count; i < count; i++)
+        of[i] = NULL;
+    sockets->of = of;
+    sockets->count = count;
+    return true;
+}
+
+struct weir__socket *weir__socket_of(struct weir__sockets *sockets, int fd)
+{
+    struct weir__socket *socket = find(sockets, fd);
+    if (socket != NULL)
+        return socket;
+    if (fd < 0 || !reserve(sockets, (size_t)fd) || (socket = weir__zalloc(sizeof *socket)) == NULL)
+        return NULL;
+    ev_io_init(&socket->watcher, on_event, fd, 0);
+    socket->watcher.data = sockets;
+    sockets->of[fd] = socket;
+    return socket;
+}
+
+void weir__socket_watch(struct weir__sockets *sockets, struct weir__socket *socket,
+                        struct weir__shard *shard, int events)
+{
+    ev_io *watcher = &socket->watcher;
+    socket->shard = shard;
+    if (ev_is_active(watcher) && (watcher->events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(sockets->ev, watcher);
+    if (socket->told)
+        ev_io_modify(watcher, events);
+    else
+        ev_io_set(watcher, watcher->fd, events);
+    ev_io_start(sockets->ev, watcher);
+    socket->told = socket->connection;
+}
+
+void weir__socket_rest(struct weir__sockets *sockets, struct weir__socket *socket)
+{
+    ev_io_stop(sockets->ev, &socket->watcher);
+}
+
+static void forget(struct weir__sockets *sockets, struct weir__socket *socket)
+{
+    ev_io_stop(sockets->ev, &socket->watcher);
+    socket->connection = socket->told = false;
+    socket->shard = NULL;
+}
+
+/* Without memory it is no more than told of each time. */
+void weir__socket_opened(struct weir__sockets *sockets, int fd)
+{
+    struct weir__socket *socket = weir__socket_of(sockets, fd);
+    if (socket == NULL)
+        return;
+    forget(sockets, socket);
+    socket->connection = true;
+}
+
+void weir__socket_closed(struct weir__sockets *sockets, int fd)
+{
+    struct weir__socket *socket = find(sockets, fd);
+    if (socket != NULL)
+        forget(sockets, socket);
+}
+
+void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->of[i] != NULL && sockets->of[i]->shard == shard)
+            forget(sockets, sockets->of[i]);
+    }
+}
