@@ -19,15 +19,15 @@ static inline void weir__fetch(const void *at)
 /* In fours, as counting takes longer than asking. */
 static inline void weir__fetch_all(const void *from, size_t bytes)
 {
-    enum { AT_ONCE = 4 * WEIR__LINE };
-    uintptr_t at = (uintptr_t)from, end = at + bytes;
-    for (; at + AT_ONCE <= end; at += AT_ONCE) {
+    uintptr_t at = (uintptr_t)from;
+    size_t lines = (bytes + WEIR__LINE - 1) / WEIR__LINE;
+    for (; lines >= 4; lines -= 4, at += 4 * (uintptr_t)WEIR__LINE) {
         weir__fetch((const void *)at);
         weir__fetch((const void *)(at + WEIR__LINE));
-        weir__fetch((const void *)(at + 2 * WEIR__LINE));
-        weir__fetch((const void *)(at + 3 * WEIR__LINE));
+        weir__fetch((const void *)(at + 2 * (uintptr_t)WEIR__LINE));
+        weir__fetch((const void *)(at + 3 * (uintptr_t)WEIR__LINE));
     }
-    for (; at < end; at += WEIR__LINE)
+    for (; lines > 0; lines--, at += WEIR__LINE)
         weir__fetch((const void *)at);
 }
 
