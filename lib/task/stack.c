@@ -5,6 +5,7 @@
 
 #include <weir/err.h>
 
+#include "base/fetch.h"
 #include "base/mem.h"
 #include "task/fiber.h"
 
@@ -19,8 +20,8 @@ enum {
     SLAB_BYTES = 64 << 20,
     KIB_MIN = 16,
     KIB_MAX = 65536,
-    COLOURS = 16, /* stack tops are offset by 0..15 cache lines: equal offsets would all */
-    LINE = 64,    /* compete for the same cache sets */
+    /* Stack tops are offset by 0..15 cache lines: equal ones would compete for the same sets. */
+    COLOURS = 16,
 };
 
 struct weir__slab {
@@ -170,7 +171,7 @@ int weir__stack_get(struct weir__stacks *stacks, struct weir__stack *out, void *
     slab->place[i].owner = owner;
     char *low = slab->base + i * stacks->stride;
     out->low = low + stacks->guard;
-    out->top = low + stacks->stride - (i % COLOURS) * LINE;
+    out->top = low + stacks->stride - (i % COLOURS) * WEIR__LINE;
     out->slab = slab;
     out->index = i;
     stacks->used++;
