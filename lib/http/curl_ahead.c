@@ -9,13 +9,9 @@ enum { EASY_BYTES = 5504 };
 /* A response up to where its head and body begin. */
 enum { RESPONSE_BYTES = 192 };
 
-void weir__ahead_note(struct weir__ahead *ahead, CURL *easy)
+void weir__ahead_note(struct weir__ahead *ahead, const struct weir__curl_handle *handle)
 {
-    struct weir__curl_handle *handle = NULL;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)(void *)&handle);
-    if (handle == NULL) /* one of libcurl's own */
-        return;
-    ahead->easy = easy;
+    ahead->easy = handle->easy;
     ahead->handle = handle;
     ahead->response = handle->response;
     ahead->frames = handle->frames;

@@ -3,9 +3,9 @@
 #ifndef WEIR_HTTP_CURL_AHEAD_H
 #define WEIR_HTTP_CURL_AHEAD_H
 
-#include <curl/curl.h>
-
 #include "base/blocks.h"
+
+struct weir__curl_handle;
 
 /* Addresses alone: what was there may be gone. All zero: nothing. */
 struct weir__ahead {
@@ -14,7 +14,7 @@ struct weir__ahead {
 };
 
 /* The transfer has just been set going: what libcurl allocated last is its own. */
-void weir__ahead_note(struct weir__ahead *ahead, CURL *easy);
+void weir__ahead_note(struct weir__ahead *ahead, const struct weir__curl_handle *handle);
 
 void weir__ahead_fetch(const struct weir__ahead *ahead);
 

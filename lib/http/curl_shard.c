@@ -38,6 +38,14 @@ static struct weir__curl_handle *handle_at(struct weir__list *node)
     return WEIR__CONTAINER(node, struct weir__curl_handle, node);
 }
 
+/* NULL: it is one of libcurl's own. */
+static struct weir__curl_handle *handle_of(CURL *easy)
+{
+    struct weir__curl_handle *handle = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)(void *)&handle);
+    return handle;
+}
+
 /* ---- the end of transfers ---- */
 
 static void leave(struct weir__curl_handle *handle)
@@ -54,9 +62,8 @@ static void drain(struct weir__shard *shard)
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(shard->multi, &left)) != NULL) {
-        struct weir__curl_handle *handle = NULL;
+        struct weir__curl_handle *handle = handle_of(message->easy_handle);
         CURLcode code = message->data.result; /* gone after remove_handle */
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&handle);
         int rc = weir__curl_handle_result(handle, code);
         leave(handle);
         shard->shards->ended(handle, rc);
@@ -121,6 +128,15 @@ static void rest(struct weir__shard *shard, struct weir__socket *socket)
     weir__socket_rest(&shard->shards->sockets, socket);
 }
 
+/* Once the request was about to leave over it, it stands. */
+static void note(struct weir__socket *socket, const struct weir__curl_handle *handle)
+{
+    if (handle == NULL)
+        return;
+    socket->stands = socket->stands || handle->sendings > 0;
+    weir__ahead_note(&socket->ahead, handle);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     struct weir__shard *shard = arg;
@@ -134,22 +150,13 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     }
     if (shard->idle != NULL) {
         weir__idle_remove(shard->idle, fd);
-        if (!socket->told)
+        if (!socket->stands)
             socket->id = weir__idle_id(fd);
     }
     int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
     weir__socket_watch(&shard->shards->sockets, socket, shard, events);
-    weir__ahead_note(&socket->ahead, easy);
+    note(socket, handle_of(easy));
     return 0;
-}
-
-/* Called for each connection that libcurl opens. */
-static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-    struct weir__shard *shard = arg;
-    (void)purpose;
-    weir__socket_opened(&shard->shards->sockets, fd);
-    return CURL_SOCKOPT_OK;
 }
 
 /* In place of libcurl's own close. */
@@ -335,8 +342,6 @@ static struct weir__curl_handle *handle_new(struct weir__shards *shards)
         shard != NULL ? weir__curl_handle_new(shards->share, shards->net) : NULL;
     if (handle == NULL)
         return NULL;
-    curl_easy_setopt(handle->easy, CURLOPT_SOCKOPTFUNCTION, on_open);
-    curl_easy_setopt(handle->easy, CURLOPT_SOCKOPTDATA, shard);
     curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
     curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
     handle->shard = shard;

@@ -1,5 +1,6 @@
 #include "http/curl_socket.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 
 void weir__sockets_init(struct weir__sockets *sockets, struct ev_loop *ev,
@@ -19,7 +20,7 @@ static void on_event(struct ev_loop *ev, ev_io *watcher, int events)
 {
     (void)ev;
     struct weir__sockets *sockets = watcher->data;
-    sockets->ready((struct weir__socket *)(void *)watcher, events);
+    sockets->ready(WEIR__CONTAINER(watcher, struct weir__socket, watcher), events);
 }
 
 static struct weir__socket *find(const struct weir__sockets *sockets, int fd)
@@ -66,12 +67,11 @@ void weir__socket_watch(struct weir__sockets *sockets, struct weir__socket *sock
     if (ev_is_active(watcher) && (watcher->events & (EV_READ | EV_WRITE)) == events)
         return;
     ev_io_stop(sockets->ev, watcher);
-    if (socket->told)
+    if (socket->stands)
         ev_io_modify(watcher, events);
     else
         ev_io_set(watcher, watcher->fd, events);
     ev_io_start(sockets->ev, watcher);
-    socket->told = socket->connection;
 }
 
 void weir__socket_rest(struct weir__sockets *sockets, struct weir__socket *socket)
@@ -82,18 +82,8 @@ void weir__socket_rest(struct weir__sockets *sockets, struct weir__socket *socke
 static void forget(struct weir__sockets *sockets, struct weir__socket *socket)
 {
     ev_io_stop(sockets->ev, &socket->watcher);
-    socket->connection = socket->told = false;
+    socket->stands = false;
     socket->shard = NULL;
-}
-
-/* Without memory it is no more than told of each time. */
-void weir__socket_opened(struct weir__sockets *sockets, int fd)
-{
-    struct weir__socket *socket = weir__socket_of(sockets, fd);
-    if (socket == NULL)
-        return;
-    forget(sockets, socket);
-    socket->connection = true;
 }
 
 void weir__socket_closed(struct weir__sockets *sockets, int fd)

@@ -2,9 +2,10 @@
  *
  * There is one entry for each number that a descriptor has had, so that a connection's socket which
  * is let go of and watched again in the same turn, as with one request behind the other, costs no
- * system call: the kernel still has it. For that it must be known when a number becomes another
- * connection's. Of other sockets (libcurl's resolver has some) nobody tells, so the kernel is told
- * of those each time. */
+ * system call: the kernel still has it. For that its end must be known. libcurl calls its close
+ * function for connections that have stood; those that never did, and its resolver's sockets, it
+ * closes without a word, and the number may be anybody's next: the kernel is told of them each
+ * time. */
 #ifndef WEIR_HTTP_CURL_SOCKET_H
 #define WEIR_HTTP_CURL_SOCKET_H
 
@@ -20,9 +21,8 @@ struct weir__socket {
     ev_io watcher;
     struct weir__shard *shard; /* NULL: nobody's */
     struct weir__ahead ahead;
-    bool connection; /* from weir__socket_opened to weir__socket_closed */
-    bool told;       /* the kernel has it, and it is still the same connection */
-    ino_t id;        /* the shard's to use */
+    bool stands; /* a connection whose end will be said: set by the shard, once it is known */
+    ino_t id;    /* the shard's to use */
 };
 
 struct weir__sockets {
@@ -48,8 +48,7 @@ void weir__socket_watch(struct weir__sockets *sockets, struct weir__socket *sock
 /* Lets go of it. */
 void weir__socket_rest(struct weir__sockets *sockets, struct weir__socket *socket);
 
-/* The number is a new connection's from now on; or nobody's. */
-void weir__socket_opened(struct weir__sockets *sockets, int fd);
+/* The number is nobody's from now on. */
 void weir__socket_closed(struct weir__sockets *sockets, int fd);
 
 /* Lets go of all that are watched for the shard. */
