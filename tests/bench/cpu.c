@@ -31,6 +31,9 @@ enum { CONNECTIONS_MAX = 4096, QUEUED_MAX = 100000 };
 
 #define CONTENT_TYPE "Content-Type: application/json"
 
+/* The client sends it by itself: the bare loop shall send the same bytes. */
+#define USER_AGENT "User-Agent: weir"
+
 struct job {
     const char *url, *body;
     unsigned long requests, connections, warm_up, queued;
@@ -205,9 +208,10 @@ static bool run_bare(struct job *job)
 {
     struct loop loop = {.job = job};
     CURLU *url = curl_url();
-    struct curl_slist *headers = curl_slist_append(NULL, CONTENT_TYPE);
+    struct curl_slist *headers =
+        curl_slist_append(curl_slist_append(NULL, CONTENT_TYPE), USER_AGENT);
     if (!loop_init(&loop, job->connections) || url == NULL || headers == NULL ||
-        curl_url_set(url, CURLUPART_URL, job->url, 0) != CURLUE_OK)
+        headers->next == NULL || curl_url_set(url, CURLUPART_URL, job->url, 0) != CURLUE_OK)
         return false;
     for (unsigned long i = 0; i < job->connections && job->to_start > 0; i++, job->to_start--) {
         CURL *easy = easy_new(&loop, url, headers, job->body);

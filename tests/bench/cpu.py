@@ -4,9 +4,11 @@ libcurl and libev (cpu.c).
 
 All send the same POSTs to an nginx on loopback, in turns.
 
-The client at 64, 512 and 4,096 connections: the server answers at a steady rate below what either
-can take, so that as many requests as there are connections are in flight all the time. What comes
-before that does not count. Then at 64 with 10,000 requests more that wait for their turn.
+The client at 64, 512 and 4,096 connections, each of which has a request in flight all the time;
+then at 64 with 10,000 requests more that wait for their turn. What comes before that does not
+count. First the server answers as fast as it goes, which is when CPU time is short; then at a
+steady rate that all can take with a part of a core, where waking up for a few answers at a time,
+the same for all, is a larger part of it.
 
 `weir run`, which also reads rows and writes answers: as fast as it goes, all user and system time of
 each process, its start included.
@@ -34,7 +36,7 @@ SERVER = """
     location / {{ return 200 '{}'; }}
 """
 
-# A file takes no POST, but this way the answer waits for its turn first.
+# At a steady rate. A file takes no POST, but this way the answer waits for its turn first.
 PACED = """
     access_log off;
     keepalive_requests 1000000000;
@@ -160,8 +162,8 @@ def measure_instructions(bench, args):
     return per[bench.weir] / per[bench.bare]
 
 
-class Paced:
-    """The bare loop and the client against a server that sets the pace."""
+class Sizes:
+    """The bare loop and the client, with so many connections."""
 
     def __init__(self, url, folder, program=BARE):
         self.url, self.folder, self.program = url, folder, program
@@ -173,8 +175,8 @@ class Paced:
             way, numbers = "client", [*numbers, str(QUEUED)]
         return [self.program, way, self.url + PATH, *numbers]
 
-    def cpu_us(self, way, connections):
-        command = self.command(way, 8000, connections)
+    def cpu_us(self, way, connections, n=16000):
+        command = self.command(way, n, connections)
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(re.search(r"per request: ([\d.]+)", done.stdout)[1])
 
@@ -196,7 +198,8 @@ def least(measure, ways, connections, rounds):
 
 
 def table_of_sizes(title, measure, rounds):
-    print(f"{title:24}{'bare loop':>12}{'client':>12}{'ratio':>8}")
+    print(f"{'per request':24}{title}")
+    print(f"{'':24}{'bare loop':>12}{'client':>12}{'ratio':>8}")
     for connections in SIZES:
         bare, client = least(measure, ("bare", "client"), connections, rounds)
         ratio = client / bare
@@ -208,17 +211,23 @@ def table_of_sizes(title, measure, rounds):
     )
 
 
+def paced(rate):
+    return Nginx(PACED, http=PACE.format(rate), files={"answer.json": answer_of(ANSWER_BYTES)})
+
+
 def measure_sizes(args):
-    files = {"answer.json": answer_of(ANSWER_BYTES)}
     with tempfile.TemporaryDirectory() as folder:
-        with Nginx(PACED, http=PACE.format(RATE), files=files) as server:
-            measure = Paced(server.url, folder).cpu_us
-            table_of_sizes("CPU us per request", measure, args.table_rounds)
+        with Nginx(SERVER.format(answer_of(ANSWER_BYTES))) as server:
+            measure = Sizes(server.url, folder).cpu_us
+            table_of_sizes("CPU us, at full speed", measure, args.table_rounds)
+        with paced(RATE) as server:
+            measure = Sizes(server.url, folder).cpu_us
+            table_of_sizes(f"CPU us, at {RATE:,}/s", measure, args.table_rounds)
         if not shutil.which("valgrind"):
             print("(valgrind, which would count instructions, is not installed)")
             return
-        with Nginx(PACED, http=PACE.format(RATE_UNDER_VALGRIND), files=files) as server:
-            table_of_sizes("instructions per request", Paced(server.url, folder).instructions, 1)
+        with paced(RATE_UNDER_VALGRIND) as server:
+            table_of_sizes("instructions", Sizes(server.url, folder).instructions, 1)
 
 
 def forget_proxies():
@@ -233,7 +242,7 @@ def main():
     parser.add_argument("--requests", type=int, default=20000)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--body-bytes", type=int, default=300)
-    parser.add_argument("--table-rounds", type=int, default=3, help="0: without the client's table")
+    parser.add_argument("--table-rounds", type=int, default=5, help="0: without the client's table")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--max-ratio", type=float, help="exit with 1 when the ratio is above")
     parser.add_argument("--callgrind", action="store_true", help="instructions, by valgrind")

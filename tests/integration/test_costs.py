@@ -48,12 +48,9 @@ class Costs(unittest.TestCase):
         return str(path)
 
     def instructions(self, way, connections):
-        files = {"answer.json": cpu.answer_of(cpu.ANSWER_BYTES)}
-        pace = cpu.PACE.format(cpu.RATE_UNDER_VALGRIND)
-        with tempfile.TemporaryDirectory() as folder:
-            with Nginx(cpu.PACED, http=pace, files=files) as server:
-                paced = cpu.Paced(server.url, folder, self.program("cpu"))
-                return paced.instructions(way, connections, REQUESTS)
+        with tempfile.TemporaryDirectory() as folder, cpu.paced(cpu.RATE_UNDER_VALGRIND) as server:
+            sizes = cpu.Sizes(server.url, folder, self.program("cpu"))
+            return sizes.instructions(way, connections, REQUESTS)
 
     @unittest.skipUnless(shutil.which("valgrind"), "needs valgrind")
     def test_instructions_per_request(self):
@@ -63,8 +60,8 @@ class Costs(unittest.TestCase):
             counts = dict(zip(asked, pool.map(lambda what: self.instructions(*what), asked)))
         said = str(counts)
         self.assertLessEqual(counts["client", 64], 1.10 * counts["bare", 64], said)
-        # A busy machine has fewer in flight, which makes the bare loop cheaper: the goal is 0.85.
-        self.assertLessEqual(counts["client", 512], 0.90 * counts["bare", 512], said)
+        # A busy machine has fewer in flight, which makes the bare loop cheaper: it is 0.80 if not.
+        self.assertLessEqual(counts["client", 512], 0.87 * counts["bare", 512], said)
         self.assertLessEqual(counts["client", 512], 1.05 * counts["client", 64], said)
         self.assertLessEqual(counts["queued", 64], 1.3 * counts["client", 64], said)
 
