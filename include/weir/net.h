@@ -13,9 +13,7 @@
  * requests) or resets a stream then takes several attempts with it: WEIR_ERESET and
  * WEIR_SENT_MAYBE, tried again as .replay allows. An answer that is read while it comes
  * (weir_stream) and whose reader is slow keeps up to 32 MiB more in memory, which is the window
- * that libcurl grants to each stream. libcurl 7.88 now and then leaves the last piece of an answer
- * of 64 KiB and more lying until something else comes over its connection, or the attempt's time is
- * up (1 in 100 with eight such at a time; none seen with 8.14). */
+ * that libcurl grants to each stream. */
 enum weir_http2 {
     WEIR_HTTP2_OFF = 0,         /* HTTP/1.1 */
     WEIR_HTTP2_TLS = 1,         /* with https:// where the server agrees (ALPN), else HTTP/1.1 */

@@ -342,7 +342,7 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
 {
     if (handle->failure != 0)
         return handle->failure;
-    if (code == CURLE_OUT_OF_MEMORY && handle->answered &&
+    if (code == CURLE_OUT_OF_MEMORY && handle->answered && !handle->whole_head &&
         weir__curl_trait(WEIR__CURL_LONG_LINE_OOM))
         return WEIR_EHEADERSIZE;
     int rc = weir__curl_error(code);

@@ -220,8 +220,6 @@ static void set_http_version(const struct weir_net_opts *opts, struct told *told
     bool two = opts->http2 != WEIR_HTTP2_OFF;
     tell(told, CURLOPT_HTTP_VERSION,
          two ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-    if (two) /* or each of them would make a connection before it is known to be shared */
-        tell(told, CURLOPT_PIPEWAIT, 1L);
 }
 
 /* Whole seconds, and at least one: 0 would be "however long". */
@@ -254,12 +252,16 @@ bool weir__net_set(const struct weir__net *net, CURL *easy)
     return own.all;
 }
 
+/* Requests wait for a connection that may be shared, or each would make one before that is known:
+ * but not where none can be, as they would wait for the first answer. */
 void weir__net_set_for(const struct weir__net *net, CURL *easy, const char *url)
 {
-    if (net->opts.http2 != WEIR_HTTP2_PRIOR_KNOWLEDGE)
+    if (net->opts.http2 == WEIR_HTTP2_OFF)
         return;
     bool tls = strncasecmp(url, "https:", 6) == 0;
+    bool known = !tls && net->opts.http2 == WEIR_HTTP2_PRIOR_KNOWLEDGE;
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                     tls ? (long)CURL_HTTP_VERSION_2TLS
-                         : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+                     known ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                           : (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls || known ? 1L : 0L);
 }

@@ -21,7 +21,8 @@ struct weir__shard {
     CURLM *multi;
     struct weir__idle *idle; /* NULL but with HTTP/2 */
     ev_timer timer;
-    ev_timer look;             /* with HTTP/2: what has come and nobody tells of is taken */
+    ev_timer look;             /* what libcurl has read and kept is brought out */
+    ev_tstamp look_after_s;    /* how long that timer was set to */
     bool broken;               /* the multi handle is to be replaced before it is used again */
     struct weir__list running; /* handles */
     size_t handles;            /* of its own, running or idle */
@@ -70,14 +71,26 @@ static void drain(struct weir__shard *shard)
     }
 }
 
-/* libcurl 7.88 may read the last piece of a stream from the socket, keep it and set no timer to
- * take it out: 4 to 19 of 224 answers of 64 KiB stood still for that. */
-#define LOOK_AFTER_S 0.02
+/* libcurl 7.88 may read the last pieces of HTTP/2 streams from the socket, keep them and set no
+ * timer to give them out until more comes. So the shard looks after its sockets: soon after
+ * something has come, then ever more seldom. */
+#define LOOK_FIRST_S 0.02
+#define LOOK_LAST_S  1.0
 
-static void look_later(struct weir__shard *shard)
+static void look_after(struct weir__shard *shard, ev_tstamp after_s)
 {
-    if (shard->idle != NULL && !weir__list_empty(&shard->running) && !ev_is_active(&shard->look))
-        ev_timer_start(shard->shards->ev, &shard->look);
+    struct ev_loop *ev = shard->shards->ev;
+    shard->look_after_s = after_s;
+    ev_timer_stop(ev, &shard->look);
+    ev_timer_set(&shard->look, after_s, 0.0);
+    ev_timer_start(ev, &shard->look);
+}
+
+static void look_soon(struct weir__shard *shard)
+{
+    bool soon = ev_is_active(&shard->look) && shard->look_after_s <= LOOK_FIRST_S;
+    if (shard->shards->looks && !soon && !weir__list_empty(&shard->running))
+        look_after(shard, LOOK_FIRST_S);
 }
 
 /* A multi handle that once lacked memory for one of its sockets moves no transfer any more until
@@ -106,7 +119,7 @@ static void act(struct weir__shard *shard, curl_socket_t fd, int mask)
 {
     int running;
     acted(shard, curl_multi_socket_action(shard->multi, fd, mask, &running));
-    look_later(shard);
+    look_soon(shard);
 }
 
 /* ---- libcurl's sockets and timers, as libev watchers ---- */
@@ -169,25 +182,38 @@ static int on_close(void *arg, curl_socket_t fd)
     return close(fd);
 }
 
-/* "Deprecated" since it looks at all transfers, which is what is wanted here. */
-static CURLMcode look_at_all(CURLM *multi)
+static bool has_sent(const struct weir__shard *shard)
 {
+    for (const struct weir__list *node = shard->running.next; node != &shard->running;
+         node = node->next) {
+        if (WEIR__CONTAINER(node, struct weir__curl_handle, node)->sendings > 0)
+            return true;
+    }
+    return false;
+}
+
+/* As if more had come, which makes libcurl give out what it has kept. Not while the connection is
+ * made, as 7.88 would remember it until the first requests are sent, put their bodies off and fail
+ * when the answers come before those; and as if it could be written to, for the same reason. Nor
+ * where it does not want to read, as it would for a paused stream. */
+static void poke(struct weir__shard *shard)
+{
+    const struct weir__sockets *sockets = &shard->shards->sockets;
     int running;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    return curl_multi_socket_all(multi, &running);
-#pragma GCC diagnostic pop
+    for (int fd = -1; has_sent(shard) && (fd = weir__sockets_next(sockets, shard, fd)) >= 0;)
+        acted(shard, curl_multi_socket_action(shard->multi, fd, CURL_CSELECT_IN | CURL_CSELECT_OUT,
+                                              &running));
 }
 
 static void on_look(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct weir__shard *shard = WEIR__CONTAINER(timer, struct weir__shard, look);
+    ev_tstamp after_s = 2 * shard->look_after_s;
+    (void)ev;
     (void)events;
-    ev_timer_stop(ev, timer);
-    if (weir__list_empty(&shard->running))
-        return;
-    acted(shard, look_at_all(shard->multi));
-    look_later(shard);
+    poke(shard);
+    if (!weir__list_empty(&shard->running))
+        look_after(shard, after_s < LOOK_LAST_S ? after_s : LOOK_LAST_S);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *timer, int events)
@@ -265,7 +291,7 @@ static struct weir__shard *shard_new(struct weir__shards *shards)
     weir__list_init(&shard->moved);
     weir__list_init(&shard->running);
     ev_timer_init(&shard->timer, on_timer, 0.0, 0.0);
-    ev_timer_init(&shard->look, on_look, LOOK_AFTER_S, 0.0);
+    ev_timer_init(&shard->look, on_look, 0.0, 0.0);
     shard_set_up(shard);
     weir__list_push(&shards->list, &shard->node);
     shards->count++;
@@ -452,6 +478,7 @@ bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const st
                        size_t max_parallel, void (*ended)(struct weir__curl_handle *handle, int rc))
 {
     *shards = (struct weir__shards){.ev = ev, .ended = ended, .net = net};
+    shards->looks = net->opts.http2 != WEIR_HTTP2_OFF && weir__curl_trait(WEIR__CURL_KEEPS_PIECES);
     weir__list_init(&shards->list);
     weir__list_init(&shards->idle);
     weir__list_init(&shards->moved);

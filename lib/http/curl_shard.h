@@ -25,6 +25,7 @@ struct weir__shards {
     struct weir__sockets sockets;
     size_t count, count_max, room; /* shards; handles in each of them */
     size_t handles;                /* in all, running or idle */
+    bool looks;                    /* after its sockets: libcurl keeps pieces */
     int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */
 };
 

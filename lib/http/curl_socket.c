@@ -93,6 +93,17 @@ void weir__socket_closed(struct weir__sockets *sockets, int fd)
         forget(sockets, socket);
 }
 
+int weir__sockets_next(const struct weir__sockets *sockets, const struct weir__shard *shard, int fd)
+{
+    for (size_t i = (size_t)(fd + 1); i < sockets->count; i++) {
+        const struct weir__socket *socket = sockets->of[i];
+        if (socket != NULL && socket->shard == shard && ev_is_active(&socket->watcher) &&
+            (socket->watcher.events & EV_READ) != 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard)
 {
     for (size_t i = 0; i < sockets->count; i++) {

@@ -51,6 +51,10 @@ void weir__socket_rest(struct weir__sockets *sockets, struct weir__socket *socke
 /* The number is nobody's from now on. */
 void weir__socket_closed(struct weir__sockets *sockets, int fd);
 
+/* The next number above fd that is watched for the shard, for reading; -1: none. */
+int weir__sockets_next(const struct weir__sockets *sockets, const struct weir__shard *shard,
+                       int fd);
+
 /* Lets go of all that are watched for the shard. */
 void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard);
 

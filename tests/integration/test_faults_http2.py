@@ -11,12 +11,14 @@ import unittest
 
 from certificates import Authority
 from fault_client import MAYBE, NEVER, FaultTest, until_closed
+from h2_server import OneRecord
 from nginx import Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
 
 ANSWER = {"answer.json": json.dumps({"object": "chat.completion", "choices": []})}
 FILE = "location / { try_files /answer.json =404; error_page 405 =200 /answer.json; }"
 REQUESTS = 2000
+LIMIT_MS = 3000  # of an attempt whose answer is there
 
 
 class Http2(FaultTest):
@@ -126,6 +128,48 @@ class Http2(FaultTest):
         server.stop()
         counts = collections.Counter(server.requests())  # refused streams are not among them
         self.assertEqual(counts, {f"/answer.json?{number}": 1 for number in range(1, 501)})
+
+    def test_the_end_of_an_answer_is_not_kept(self):
+        """By libcurl 7.88, which has read it with what was before it, until something else comes."""
+        server = OneRecord(self.certificate, answers=1)
+        self.addCleanup(server.close)
+        client = self.client(server.url, attempts=1, concurrency=1, attempt_timeout_ms=LIMIT_MS)
+        client.send("/", count=4)
+        self.assert_well(client.join(), 4)
+        self.assert_ends_well(client)
+
+    def test_an_answer_behind_one_that_fails_is_not_kept(self):
+        server = OneRecord(self.certificate, answers=2)
+        self.addCleanup(server.close)
+        client = self.client(
+            server.url, attempts=1, concurrency=2, attempt_timeout_ms=LIMIT_MS, max_body=1000
+        )
+        for _ in range(4):
+            client.send("/", count=2)
+            codes = sorted(result["rc"] for result in client.join())
+            self.assertEqual(codes, ["0", "WEIR_EBODYSIZE"])
+        self.assert_ends_well(client)
+
+    def test_waiting_for_an_answer_takes_no_cpu_time(self):
+        server = self.raw(lambda _, connection: until_closed(connection))
+        client = super().client(base_url=server.url, http2=1, attempts=1, attempt_timeout_ms=1000)
+        before_s = client.cpu_s()
+        self.assertEqual(client.ask("/")["rc"], "WEIR_EATTEMPTTIME")
+        self.assertLess(client.cpu_s() - before_s, 0.3)
+        self.assert_ends_well(client)
+
+    def test_without_tls_none_waits_for_the_answer_of_another(self):
+        """As there is nothing that they could share."""
+
+        def serve(server, connection):
+            server.head(connection)
+            wait_until(lambda: len(server.heads) == 8, "8 requests at a time are there")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        client = super().client(base_url=self.raw(serve).url, http2=1, attempts=1, concurrency=8)
+        client.send("/", count=8)
+        self.assert_well(client.join(), 8)
+        self.assert_ends_well(client)
 
     def replaced(self, **settings):
         """A proxy that is replaced three times while requests are under way; the results, and what

@@ -180,6 +180,36 @@ static void those_of_one_shard_are_dropped(void **state)
     close_pair(other);
 }
 
+static void those_of_one_shard_that_are_read_from_are_gone_through(void **state)
+{
+    int one[2], other[2];
+    (void)state;
+    open_pair(one);
+    open_pair(other);
+    /* neighbours: any descriptor may be watched, and nothing is read here */
+    watch(one[OURS], first, EV_READ);
+    watch(one[THEIRS], first, EV_READ | EV_WRITE);
+    watch(other[OURS], second, EV_READ);
+    struct weir__socket *socket = watch(other[THEIRS], first, EV_READ);
+    assert_int_equal(one[THEIRS], one[OURS] + 1);
+    assert_true(one[THEIRS] < other[OURS] && other[OURS] < other[THEIRS]);
+    assert_int_equal(weir__sockets_next(&sockets, first, -1), one[OURS]);
+    assert_int_equal(weir__sockets_next(&sockets, first, one[OURS]), one[THEIRS]);
+    assert_int_equal(weir__sockets_next(&sockets, first, one[THEIRS]), other[THEIRS]);
+    assert_int_equal(weir__sockets_next(&sockets, first, other[THEIRS]), -1);
+    assert_int_equal(weir__sockets_next(&sockets, second, -1), other[OURS]);
+    watch(other[THEIRS], first, EV_WRITE);
+    assert_int_equal(weir__sockets_next(&sockets, first, one[THEIRS]), -1);
+    watch(other[THEIRS], first, EV_READ);
+    weir__socket_rest(&sockets, socket);
+    assert_int_equal(weir__sockets_next(&sockets, first, one[THEIRS]), -1);
+    weir__sockets_drop(&sockets, first);
+    weir__sockets_drop(&sockets, second);
+    assert_int_equal(weir__sockets_next(&sockets, second, -1), -1);
+    close_pair(one);
+    close_pair(other);
+}
+
 static void any_number_has_an_entry(void **state)
 {
     int pair[2];
@@ -220,6 +250,7 @@ int main(void)
         TEST(a_new_connection_of_the_same_number_is_told),
         TEST(other_sockets_are_told_each_time),
         TEST(those_of_one_shard_are_dropped),
+        TEST(those_of_one_shard_that_are_read_from_are_gone_through),
         TEST(any_number_has_an_entry),
         TEST(without_memory_there_is_none),
     };

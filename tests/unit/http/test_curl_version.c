@@ -16,10 +16,15 @@ static void what_changed_when(void **state)
         enum weir__curl_trait trait;
         unsigned without, with;
     } changes[] = {
-        {WEIR__CURL_USABLE, 0x075701, 0x075800},     {WEIR__CURL_USABLE, 0x070a00, 0x090000},
-        {WEIR__CURL_QUICK_EXIT, 0x081500, 0x081401}, {WEIR__CURL_QUICK_EXIT, 0x090000, 0x075801},
-        {WEIR__CURL_POOL, 0x081303, 0x081400},       {WEIR__CURL_H2C, 0x075801, 0x080000},
-        {WEIR__CURL_H2C, 0x075800, 0x080e01},        {WEIR__CURL_LONG_LINE_OOM, 0x080600, 0x080500},
+        {WEIR__CURL_USABLE, 0x075701, 0x075800},
+        {WEIR__CURL_USABLE, 0x070a00, 0x090000},
+        {WEIR__CURL_QUICK_EXIT, 0x081500, 0x081401},
+        {WEIR__CURL_QUICK_EXIT, 0x090000, 0x075801},
+        {WEIR__CURL_POOL, 0x081303, 0x081400},
+        {WEIR__CURL_H2C, 0x075801, 0x080000},
+        {WEIR__CURL_H2C, 0x075800, 0x080e01},
+        {WEIR__CURL_LONG_LINE_OOM, 0x080600, 0x080500},
+        {WEIR__CURL_KEEPS_PIECES, 0x080e00, 0x075801},
     };
     (void)state;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
