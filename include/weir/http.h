@@ -19,7 +19,8 @@ struct weir_request {
     const char *const *headers; /* "Name: value" lines, NULL at the end; NULL: none. One that the
                                    client sends too replaces the client's. Content-Length and
                                    Transfer-Encoding are weir's to set, in either list. */
-    const void *body;           /* NULL: none; HEAD takes none */
+    const void *body;           /* NULL: none; HEAD takes none. No Content-Type goes with it but
+                                   what the headers say (weir_request_json says JSON) */
     size_t body_len;            /* 0 with a body: strlen(body); without one, 0 it must be */
     int64_t timeout_ms;         /* for the whole call, waiting and retries included; 0: as the
                                    client's, < 0: none */
@@ -49,6 +50,10 @@ struct weir_request {
 };
 /* An idempotency key that is to be made up, anew for each request. */
 #define WEIR_IDEMPOTENCY_KEY_NEW ""
+
+/* A list of headers: .headers = WEIR_HEADERS("Content-Type: application/json"). It lives as long as
+ * the block it stands in. */
+#define WEIR_HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 #define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
 

@@ -106,6 +106,8 @@ static char *part(CURLU *url, CURLUPart what)
 /* Its text is repeated in no error, since it may hold a password. */
 static int check_proxy_url(CURLU *url, const char *proxy, const struct says *says)
 {
+    if (proxy[strspn(proxy, "0123456789")] == '\0') /* or libcurl takes it for an address */
+        return wrong(says, WEIR_EINVAL, "proxy is a number alone, and no http://HOST:PORT");
     if (curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) !=
         CURLUE_OK)
         return wrong(says, WEIR_EINVAL, "proxy is no URL");

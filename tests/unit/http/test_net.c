@@ -32,6 +32,7 @@ static void refused(struct weir_net_opts opts, int want, const char *about)
 static int proxies_that_are_refused(void *arg)
 {
     (void)arg;
+    refused(NET(.proxy = "3128"), WEIR_EINVAL, "proxy is a number alone");
     refused(NET(.proxy = "ftp://h:1"), WEIR_EINVAL, "proxy is of no known kind");
     refused(NET(.proxy = "http://h:1/path"), WEIR_EINVAL, "proxy has a path");
     refused(NET(.proxy = "http://h:1/?q"), WEIR_EINVAL, "proxy has a path");
