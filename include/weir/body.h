@@ -81,7 +81,7 @@ extern "C" {
  * What fails before the first byte of content is tried again as any request; later nothing is sent
  * again, since what was written cannot be taken back. *written, if not NULL, tells the bytes that
  * were in each case. timeout_ms bounds the time until content begins, a deadline of yours all of
- * it. `.body_from` cannot be had here.
+ * it. `.body_from`, `.idle_ms` and `.idle_first_ms` of a request cannot be had here.
  *
  * Returns 0 when the server answered and all is written; what weir_request and weir_stream_read
  * return; WEIR_EBODYSIZE over max_bytes; WEIR_EIO when fd takes no more, whose error text tells

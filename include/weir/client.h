@@ -88,7 +88,7 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  * (a 429 or 500 that retries did not cure is an answer). Otherwise
  *   WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENEVER   the request is wrong; nothing was sent
  *   WEIR_ERESOLVE, WEIR_ECONNECT, WEIR_ETLS, WEIR_ECERT, WEIR_ERESET, WEIR_EPROTO, WEIR_EBODYSIZE,
- *   WEIR_EHEADERSIZE, WEIR_EATTEMPTTIME, WEIR_ETRANSFER   how the last attempt failed
+ *   WEIR_EHEADERSIZE, WEIR_EATTEMPTTIME, WEIR_EIDLE, WEIR_ETRANSFER   how the last attempt failed
  *   WEIR_EBODY      .body_from could not be read
  *   WEIR_ETIMEDOUT  timeout_ms passed      WEIR_EDEADLINE  the turn would come after a deadline
  *   WEIR_EPAUSED    the server has asked for a longer pause than server_wait_max_ms. Of both the

@@ -39,7 +39,7 @@
     X(29, EAGAIN, "try again: returned by a function that is retried")                             \
     X(30, ESHARED, "the file for shared limits is damaged, another's, a link, or open to others")  \
     X(31, EMISMATCH, "the file for shared limits holds other limits")                              \
-    X(32, EIDLE, "the stream was silent for longer than its limit")                                \
+    X(32, EIDLE, "nothing came from the server for longer than the idle limit")                    \
     X(33, EEVENTSIZE, "a server-sent event is over the maximum")                                   \
     X(34, EKEYS, "no room for another limit key: all limiters of the set are in use")              \
     X(35, ECERT, "certificate not accepted, or one of your own that cannot be used")               \

@@ -47,6 +47,11 @@ struct weir_request {
                                           place of body, which must be NULL; its tokens are not
                                           estimated. What it points to must live until the call
                                           ends. NULL: none */
+    int64_t idle_ms; /* silence of the server, once an answer's content has begun, after which the
+                        attempt is given up (WEIR_EIDLE), as one that was lost; 0: no limit but the
+                        attempt's. Streams have their own (stream.h) */
+    int64_t idle_first_ms; /* the same before that, from when the request is sent. A header is not
+                              silence, nor is a request's body on its way; 0: no limit */
 };
 /* An idempotency key that is to be made up, anew for each request. */
 #define WEIR_IDEMPOTENCY_KEY_NEW ""

@@ -21,11 +21,14 @@
 
 typedef struct weir_stream weir_stream;
 
+#define WEIR_STREAM_IDLE_MS 120000 /* silence that a reader bears unless told otherwise */
+
 struct weir_stream_opts {
     size_t size;           /* set by WEIR_STREAM_OPTS */
     uint64_t buffer_bytes; /* content kept for a slow reader, at least 16 KiB; 0: 64 KiB */
-    int64_t idle_ms;       /* silence in which a read ends with WEIR_EIDLE; 0: 120,000; < 0: none.
-                              A comment that keeps the connection alive is not silence. */
+    int64_t idle_ms;       /* silence in which a read ends with WEIR_EIDLE; 0: WEIR_STREAM_IDLE_MS;
+                              < 0: none. A comment that keeps the connection alive is not
+                              silence. */
     uint64_t max_event_bytes; /* of an event's data, and of a line; 0: 1 MiB */
     const char *done; /* an event whose data begins so ends the stream, such as "[DONE]", and
                          an end without it is WEIR_ERESET. NULL: its end is the end. */
@@ -52,8 +55,8 @@ extern "C" {
  * Returns what weir_request returns: 0 when the server answered, whatever the status. The request's
  * (or client's) timeout_ms bounds this call, and the client's attempt_timeout_ms each attempt until
  * its content begins; neither bounds reading. Streams are not hedged. WEIR_EINVAL also for bad
- * options. *out is set in each case, for weir_stream_response, but for NULL when memory is out;
- * close it with weir_stream_close.
+ * options, and for .idle_ms or .idle_first_ms of the request. *out is set in each case, for
+ * weir_stream_response, but for NULL when memory is out; close it with weir_stream_close.
  *
  * An answer with a status of 400 or above has been read to its end, and so has any answer of a
  * transport of your own: weir_stream_read gives its body. */

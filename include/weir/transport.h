@@ -20,6 +20,8 @@ struct weir_exchange {
     unsigned attempt;   /* 1, 2, ... */
     const struct weir_body *body_from; /* given to libcurl's transport alone: for yours such a body
                                           has been read into the one above */
+    int64_t idle_ms;                   /* as of the request, to be obeyed by a transport that can */
+    int64_t idle_first_ms;             /* and the same */
 };
 
 /* Carries out the exchange in the calling task and fills the response: its status, headers and body

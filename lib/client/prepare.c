@@ -118,6 +118,8 @@ int weir__prepare(weir_client *client, const struct weir_request *request, char 
     if (request->reserved != 0 || request->reserved2 != 0 ||
         request->priority < -WEIR_PRIORITY_MAX || request->priority > WEIR_PRIORITY_MAX)
         return WEIR_EINVAL;
+    if (request->idle_ms < 0 || request->idle_first_ms < 0)
+        return WEIR_EINVAL;
     exchange->body = request->body;
     exchange->body_len = request->body_len;
     if (request->body != NULL && request->body_len == 0)
@@ -137,6 +139,8 @@ int weir__prepare(weir_client *client, const struct weir_request *request, char 
     exchange->replay =
         request->replay != 0 || request->idempotency_key != NULL || idempotent(exchange->method);
     exchange->timeout_ms = client->attempt_timeout_ms;
+    exchange->idle_ms = request->idle_ms;
+    exchange->idle_first_ms = request->idle_first_ms;
     int rc = weir__url_resolve(&client->base, request->url, &prepared->url, &own);
     exchange->url = prepared->url;
     if (rc == 0)

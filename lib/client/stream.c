@@ -14,7 +14,6 @@
 enum { PIECE = 8 << 10 };
 
 static const uint64_t buffer_bytes = 64 << 10, max_event_bytes = 1 << 20;
-static const int64_t idle_ms = 120000;
 
 /* Behind `done` the end follows at once, or the connection is not worth waiting for. */
 enum { END_PIECES = 4 };
@@ -204,7 +203,7 @@ static int set_up(weir_stream *stream, const struct weir_stream_opts *given)
         return rc;
     uint64_t room = opts.buffer_bytes > 0 ? opts.buffer_bytes : buffer_bytes;
     uint64_t event = opts.max_event_bytes > 0 ? opts.max_event_bytes : max_event_bytes;
-    int64_t silence_ms = opts.idle_ms != 0 ? opts.idle_ms : idle_ms;
+    int64_t silence_ms = opts.idle_ms != 0 ? opts.idle_ms : WEIR_STREAM_IDLE_MS;
     if (room > PTRDIFF_MAX || event > PTRDIFF_MAX)
         return WEIR_EINVAL;
     stream->opened.room = (size_t)room;
@@ -241,6 +240,8 @@ static int open_stream(weir_stream *stream, const struct weir_request *given,
         rc = weir__opts_copy(&request, sizeof request, given);
     if (rc == 0 && request.body_from != NULL)
         rc = WEIR_EINVAL; /* nobody would read it once the answer has begun */
+    if (rc == 0 && (request.idle_ms != 0 || request.idle_first_ms != 0))
+        rc = WEIR_EINVAL; /* the reader's limit is the stream's */
     if (rc == 0)
         rc = copy_body(stream, &request);
     if (rc == 0)

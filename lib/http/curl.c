@@ -30,6 +30,9 @@ struct transfer {
     struct weir__upload *upload; /* NULL: the request's body lies in memory, if there is one */
     const struct weir_exchange *exchange;
     weir_response *response;
+    int64_t look_ns;  /* from one look for silence to the next; 0: silence is no matter */
+    int64_t heard_ns; /* when something last came or went; INT64_MAX: it has not been sent */
+    bool begun;       /* content has come */
     enum transfer_state state;
     int rc;
 };
@@ -159,6 +162,14 @@ static const void *frames_around(const struct transfer *transfer)
     return (const void *)((uintptr_t)transfer - BELOW);
 }
 
+/* Called by libcurl, so it only records. */
+static void on_heard(void *owner, bool content)
+{
+    struct transfer *transfer = owner;
+    transfer->heard_ns = weir__now_ns(transfer->driver->rt);
+    transfer->begun |= content;
+}
+
 static void start(struct driver *driver, struct transfer *transfer)
 {
     if (!may_go(driver, transfer))
@@ -173,6 +184,7 @@ static void start(struct driver *driver, struct transfer *transfer)
         handle->upload = transfer->upload;
         handle->hungry = on_hungry;
         handle->answering = on_answering;
+        handle->heard = transfer->look_ns > 0 ? on_heard : NULL;
         handle->connected = transfer->probing ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
@@ -226,10 +238,58 @@ static void leave(struct driver *driver, struct transfer *transfer)
     weir__park(&transfer->wait);
 }
 
-/* Makes more of the body. A read function that the transfer's end has cut off is no failure. */
+/* ---- silence ---- */
+
+/* When the attempt is to be given up unless something comes before; INT64_MAX: not as it stands. */
+static int64_t patience_ns(const struct transfer *transfer)
+{
+    const struct weir_exchange *exchange = transfer->exchange;
+    int64_t limit_ms = transfer->begun ? exchange->idle_ms : exchange->idle_first_ms;
+    return limit_ms > 0 ? weir__ns_add(transfer->heard_ns, weir__ms_to_ns(limit_ms)) : INT64_MAX;
+}
+
+/* What comes meanwhile may bring another limit, so none is slept through: each look is no later
+ * than the shorter of both from now. */
+static int64_t next_look_ns(const struct transfer *transfer)
+{
+    int64_t look_ns = weir__ns_add(weir__now_ns(transfer->driver->rt), transfer->look_ns);
+    int64_t end_ns = patience_ns(transfer);
+    return end_ns < look_ns ? end_ns : look_ns;
+}
+
+static int64_t look_ns_of(const struct weir_exchange *exchange)
+{
+    int64_t shorter_ms = exchange->idle_ms;
+    if (shorter_ms == 0 || (exchange->idle_first_ms > 0 && exchange->idle_first_ms < shorter_ms))
+        shorter_ms = exchange->idle_first_ms;
+    return weir__ms_to_ns(shorter_ms);
+}
+
+/* As weir__park, but WEIR_EIDLE once the server has been silent for too long. */
+static int park(struct transfer *transfer)
+{
+    int rc = 0;
+    if (transfer->look_ns == 0)
+        return weir__park(&transfer->wait);
+    while (rc == 0) {
+        rc = weir__park_until(&transfer->wait, NULL, next_look_ns(transfer));
+        if (rc != 0)
+            return rc;
+        if (transfer->state == TRANSFER_DONE)
+            return AWAKE;
+        if (weir__now_ns(transfer->driver->rt) >= patience_ns(transfer))
+            return WEIR_EIDLE;
+        rc = weir__wait_begin(&transfer->wait);
+    }
+    return rc;
+}
+
+/* Makes more of the body, and until that is there it is not the server that is silent. A read
+ * function that the transfer's end has cut off is no failure. */
 static int feed(struct transfer *transfer)
 {
     int rc = weir__upload_fill(transfer->upload);
+    transfer->heard_ns = weir__now_ns(transfer->driver->rt);
     if (transfer->state == TRANSFER_DONE)
         return 0;
     if (rc == 0)
@@ -246,8 +306,22 @@ static int await_end(struct transfer *transfer)
         if (transfer->upload->wanted)
             rc = feed(transfer);
         else if ((rc = weir__wait_begin(&transfer->wait)) == 0)
-            rc = weir__park(&transfer->wait);
+            rc = park(transfer);
     }
+    return rc;
+}
+
+/* The transfer goes on, and nobody wants it any more. */
+static int quit(struct transfer *transfer, int rc)
+{
+    weir_response *response = transfer->response;
+    leave(transfer->driver, transfer);
+    enum weir_sent sent = response->sent;
+    if (rc == WEIR_EIDLE) {
+        weir__response_reset(response); /* what has come by then is no answer */
+        sent = WEIR_SENT_MAYBE;
+    }
+    weir_response_set_failure(response, sent, weir_strerror(rc));
     return rc;
 }
 
@@ -256,12 +330,8 @@ static int await_transfer(struct transfer *transfer)
     struct driver *driver = transfer->driver;
     weir__list_push(&driver->queued, &transfer->node);
     weir__defer(driver->rt, &driver->work);
-    int rc = transfer->upload != NULL ? await_end(transfer) : weir__park(&transfer->wait);
-    if (rc >= 0)
-        return transfer->rc;
-    leave(driver, transfer);
-    weir_response_set_failure(transfer->response, transfer->response->sent, weir_strerror(rc));
-    return rc;
+    int rc = transfer->upload != NULL ? await_end(transfer) : park(transfer);
+    return rc >= 0 ? transfer->rc : quit(transfer, rc);
 }
 
 static int upload(struct transfer *transfer, const struct weir_body *body)
@@ -283,6 +353,8 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     struct transfer transfer = {.driver = driver,
                                 .exchange = exchange,
                                 .response = response,
+                                .look_ns = look_ns_of(exchange),
+                                .heard_ns = INT64_MAX,
                                 .state = TRANSFER_QUEUED};
     response->sent = WEIR_SENT_NEVER;
     int rc = weir__wait_begin(&transfer.wait);

@@ -16,6 +16,26 @@ enum { EXPECT_FROM = 1 << 20 };
 
 /* ---- callbacks: they only record ---- */
 
+static void note_heard(struct weir__curl_handle *handle, bool content)
+{
+    if (handle->heard != NULL)
+        handle->heard(handle->owner, content);
+}
+
+/* Called by libcurl whenever it looks at the transfer. */
+static int on_progress(void *arg, curl_off_t to_come, curl_off_t come, curl_off_t to_go,
+                       curl_off_t gone)
+{
+    struct weir__curl_handle *handle = arg;
+    (void)to_come;
+    (void)come;
+    (void)to_go;
+    if (gone > handle->uploaded)
+        note_heard(handle, false);
+    handle->uploaded = gone;
+    return 0;
+}
+
 /* The response is complete but for what is to come of the content: it changes no more. */
 static bool hand_on(struct weir__curl_handle *handle)
 {
@@ -35,6 +55,7 @@ static bool hand_on(struct weir__curl_handle *handle)
 static size_t on_body(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
+    note_heard(handle, true);
     if (handle->content != NULL && hand_on(handle)) {
         int rc = handle->content(handle->owner, data, unit * n);
         handle->failure = rc < 0 ? rc : 0;
@@ -48,6 +69,7 @@ static size_t on_header(char *data, size_t unit, size_t n, void *arg)
 {
     struct weir__curl_handle *handle = arg;
     size_t len = unit * n;
+    note_heard(handle, false);
     if (handle->handed_on)
         return len;                                  /* a trailer */
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* 100 Continue may have come before */
@@ -90,6 +112,7 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
     }
     if (handle->connected != NULL)
         handle->connected(handle->owner);
+    note_heard(handle, false);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -107,6 +130,8 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
 }
 
 struct weir__curl_handle *weir__curl_handle_new(CURLSH *share, const struct weir__net *net)
@@ -320,6 +345,7 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
     handle->response = response;
     handle->sendings = 0;
     handle->answered = handle->whole_head = handle->handed_on = false;
+    handle->uploaded = 0;
     handle->failure = 0;
     handle->error_text[0] = '\0';
     int rc = set_url(handle, exchange->url);
@@ -331,6 +357,10 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
     if (handle->timeout_ms != exchange->timeout_ms) {
         curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout_ms);
         handle->timeout_ms = exchange->timeout_ms;
+    }
+    if (handle->watches != (handle->heard != NULL)) {
+        handle->watches = !handle->watches;
+        curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, handle->watches ? 0L : 1L);
     }
     return set_method(handle, exchange->method, has_body(exchange));
 }

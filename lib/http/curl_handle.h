@@ -28,6 +28,7 @@ struct weir__curl_handle {
     char *url_text;
     char *method; /* NULL: the one that libcurl takes by itself */
     int64_t timeout_ms;
+    bool watches; /* to call on_progress */
     /* What it works on now. */
     void *owner;
     const void *frames;             /* of the task that waits; never read, only asked for ahead */
@@ -41,12 +42,16 @@ struct weir__curl_handle {
     struct weir__upload *upload;
     void (*hungry)(void *owner);
     void (*answering)(void *owner);
+    /* Called when the connection stands, when more of the body has gone out, and when anything of
+     * the answer has come; content: of its content. NULL: nobody asks. */
+    void (*heard)(void *owner, bool content);
     weir_response *response;
     unsigned sendings; /* how often libcurl set about sending it */
     bool answered;     /* a status line came ... */
     bool whole_head;   /* ... and the empty line behind the headers ... */
     bool handed_on;    /* ... and the response is in the hands of who takes the content */
-    int failure;       /* a callback's reason to stop */
+    curl_off_t uploaded;
+    int failure; /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];
 };
 

@@ -97,6 +97,7 @@ static bool failure_may_pass(const struct weir_attempt *attempt)
     case WEIR_ETLS:  /* cut short, as a busy server does; but ECERT stays as it is */
     case WEIR_ERESET:
     case WEIR_EATTEMPTTIME:
+    case WEIR_EIDLE:
     case WEIR_ETRANSFER:
         return unsent_or_replayable(attempt);
     case WEIR_EPROTO:

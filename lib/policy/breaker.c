@@ -60,6 +60,7 @@ static enum weir__health of_failure(int rc)
     case WEIR_ERESET:
     case WEIR_EPROTO:
     case WEIR_EATTEMPTTIME:
+    case WEIR_EIDLE:
     case WEIR_ETRANSFER:
         return WEIR__HEALTH_BAD;
     default: /* cancelled, out of memory, an answer too large for us */

@@ -373,6 +373,7 @@ static enum when failure_is_retried(int rc)
     case WEIR_ETLS:
     case WEIR_ERESET:
     case WEIR_EATTEMPTTIME:
+    case WEIR_EIDLE:
     case WEIR_ETRANSFER:
         return IF_UNSENT_OR_REPLAY;
     case WEIR_EPROTO:
@@ -402,7 +403,6 @@ static enum when failure_is_retried(int rc)
     case WEIR_EHEADERSIZE:
     case WEIR_EJSON:
     case WEIR_ELINESIZE:
-    case WEIR_EIDLE:
     case WEIR_EEVENTSIZE:
     case WEIR_EKEYS:
     case WEIR_ELIBCURL:
