@@ -70,7 +70,8 @@ static bool is_rows_fault(int rc)
 static void name_failure(struct answer *answer, int rc)
 {
     static const char prefix[] = "WEIR_E";
-    if (rc == WEIR_ETIMEDOUT || rc == WEIR_EDEADLINE || rc == WEIR_EATTEMPTTIME) {
+    if (rc == WEIR_ETIMEDOUT || rc == WEIR_EDEADLINE || rc == WEIR_EATTEMPTTIME ||
+        rc == WEIR_EIDLE) {
         snprintf(answer->code, sizeof answer->code, "timeout");
         return;
     }
@@ -82,6 +83,8 @@ static void name_failure(struct answer *answer, int rc)
 static void judge_failure(struct answer *answer, int rc)
 {
     const char *why = answer->response != NULL ? weir_response_error_text(answer->response) : "";
+    if (strcmp(why, weir_strerror(rc)) == 0)
+        why = "";
     name_failure(answer, rc);
     snprintf(answer->text, sizeof answer->text, "%s%s%s", weir_strerror(rc), *why ? ": " : "", why);
 }

@@ -43,11 +43,20 @@ static void print_how(void)
            "  --timeout S         seconds: cut an attempt off after that time, and begin no\n"
            "                      further one once that much has passed since the row's\n"
            "                      first (default: none but the library's, per attempt)\n"
-           "  --no-replay         never send a POST or PATCH row again when the server may\n"
-           "                      have acted on it (connection lost, timeout, 500). By\n"
-           "                      default such rows ARE sent again, which suits LLM calls:\n"
-           "                      they change nothing, but may be paid for twice\n",
-           ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
+           "  --idle-timeout S    seconds: of a row that asks for a stream, give an attempt\n"
+           "                      up when nothing has come from the server for that long\n"
+           "                      (default: %d once its content has begun, none before)\n",
+           ATTEMPTS_MAX, ATTEMPTS_DEFAULT, IDLE_MS_DEFAULT / 1000);
+    fputs("  --no-replay         never send a POST or PATCH row again when the server may\n"
+          "                      have acted on it (connection lost, timeout, 500). By\n"
+          "                      default such rows ARE sent again, which suits LLM calls:\n"
+          "                      they change nothing, but may be paid for twice\n"
+          "  --idempotency-key   send a key with each POST and PATCH row (Idempotency-Key,\n"
+          "                      random, the same in all attempts): a server that knows\n"
+          "                      it acts once, however often it gets the row. A row's own\n"
+          "                      key (headers), or that of --header, is sent in its place.\n"
+          "                      Another run makes other keys. Not with --no-replay\n",
+          stdout);
     printf("  --max-line-bytes N  longest line of INPUT (default %zu)\n"
            "  --progress MODE     auto: a status line if stderr is a terminal, else a line\n"
            "                      every %d s (default); plain: a line every %d s; a number:\n"
@@ -113,9 +122,10 @@ static void print_output(void)
         "             the last attempt failed: connect, resolve, tls, cert, reset,\n"
         "             timeout, proto, bodysize, headersize, transfer, stream_error\n"
         "  attempts   how often it was tried\n"
-        "A row may ask for a stream (\"stream\":true): its events are collected, and body\n"
-        "is their text, a string. A stream without its end is a lost answer, and tried\n"
-        "again as such.\n"
+        "A row may ask for a stream (\"stream\":true in the body, or alt=sse in the URL):\n"
+        "its events are collected, and body is their text, a string. A stream without\n"
+        "its end is a lost answer, and tried again as such; so is one that falls silent\n"
+        "(--idle-timeout), whose code is timeout.\n"
         "A new OUTPUT is readable by its owner alone. Redirects are not followed.\n"
         "\n",
         stdout);

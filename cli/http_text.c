@@ -35,6 +35,15 @@ bool header_same_name(const char *a, const char *b)
     return len == strcspn(b, ":") && strncasecmp(a, b, len) == 0;
 }
 
+bool headers_have(const char *const *lines, const char *line)
+{
+    while (lines != NULL && *lines != NULL) {
+        if (header_same_name(*lines++, line))
+            return true;
+    }
+    return false;
+}
+
 bool header_frames_request(const char *line)
 {
     return header_same_name(line, "Content-Length:") ||

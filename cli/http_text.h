@@ -11,6 +11,9 @@ const char *header_fault(const char *line, size_t len);
 /* Whether both lines, which are headers as above, have the same name. */
 bool header_same_name(const char *a, const char *b);
 
+/* Whether one of the lines, NULL at the end (NULL: none), has the name of that line. */
+bool headers_have(const char *const *lines, const char *line);
+
 /* The method of that name in any case, as HTTP spells it (static); NULL when it is none of those
  * in METHODS. */
 const char *method_find(const char *name, size_t len);

@@ -122,6 +122,8 @@ static void explain_failure(struct job *job, int rc)
     const char *url = job->row.url;
     const struct weir_net_opts *net = &run->options->connection.net;
     const char *proxy = NULL;
+    if (rc == WEIR_EIDLE)
+        answer_add_text(&job->answer, "; --idle-timeout raises that");
     if (net->proxy == NULL && net->unix_socket == NULL)
         proxy = proxy_variable(url_is_absolute(url) ? url : run->origin);
     if (!could_not_connect(rc))
@@ -202,18 +204,38 @@ int job_read(void *arg, void **item)
     return rc;
 }
 
+/* Whether the row is to get an idempotency key: not if it has one, of its own or of the command
+ * line, whose headers go to the base URL's origin alone. */
+static bool wants_key(const struct job *job)
+{
+    static const char key[] = "Idempotency-Key:";
+    const struct options *options = job->run->options;
+    const struct row *row = &job->row;
+    if (!options->idempotency_key ||
+        (strcmp(row->method, "POST") != 0 && strcmp(row->method, "PATCH") != 0))
+        return false;
+    bool given = options->base_url == NULL || job->for_origin;
+    return !headers_have(row->headers, key) && !(given && headers_have(options->headers, key));
+}
+
 /* 0 when the row has an answer, which may be that it failed. */
 static int send_row(struct job *job)
 {
     struct run *run = job->run;
+    const struct options *options = run->options;
     const struct row *row = &job->row;
+    bool streams = row_asks_for_stream(row);
     job->for_origin = is_for_origin(run, row->url);
     run->sending = true;
     job->shortage = false;
     int rc = weir_request(run->client,
                           WEIR_REQUEST(.method = row->method, .url = row->url,
                                        .headers = row->headers, .body = row->body.at,
-                                       .body_len = row->body.len, .replay = run->options->replay),
+                                       .body_len = row->body.len, .replay = options->replay,
+                                       .idempotency_key =
+                                           wants_key(job) ? WEIR_IDEMPOTENCY_KEY_NEW : NULL,
+                                       .idle_ms = streams ? options->idle_ms : 0,
+                                       .idle_first_ms = streams ? options->idle_first_ms : 0),
                           &job->response);
     if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
         return rc;

@@ -28,6 +28,8 @@ enum option_id {
     OPT_MAX_LINE,
     OPT_FORCE,
     OPT_NO_REPLAY,
+    OPT_IDEMPOTENCY_KEY,
+    OPT_IDLE_TIMEOUT,
 };
 
 static const struct option long_options[] = {
@@ -44,6 +46,8 @@ static const struct option long_options[] = {
     {"max-line-bytes", required_argument, NULL, OPT_MAX_LINE},
     {"force", no_argument, NULL, OPT_FORCE},
     {"no-replay", no_argument, NULL, OPT_NO_REPLAY},
+    {"idempotency-key", no_argument, NULL, OPT_IDEMPOTENCY_KEY},
+    {"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
     CONNECTION_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -99,11 +103,18 @@ static bool take_max_attempts(struct options *options, const char *text)
     return true;
 }
 
-static bool take_timeout(struct options *options, const char *text)
+static bool take_time(const char *option, const char *text, int64_t *ms)
 {
-    return read_seconds_ms(text, TIMEOUT_MAX_MS, &options->timeout_ms) ||
-           wrong("timeout", text,
+    return read_seconds_ms(text, TIMEOUT_MAX_MS, ms) ||
+           wrong(option, text,
                  "seconds, such as 30 or 2.5, more than 0 and at most a week (604800)");
+}
+
+static bool take_idle_timeout(struct options *options, const char *text)
+{
+    bool ok = take_time("idle-timeout", text, &options->idle_ms);
+    options->idle_first_ms = options->idle_ms;
+    return ok;
 }
 
 static bool take_max_line(struct options *options, const char *text)
@@ -194,7 +205,9 @@ static bool take_limit(struct options *options, int id, const char *text)
     case OPT_MAX_ATTEMPTS:
         return take_max_attempts(options, text);
     case OPT_TIMEOUT:
-        return take_timeout(options, text);
+        return take_time("timeout", text, &options->timeout_ms);
+    case OPT_IDLE_TIMEOUT:
+        return take_idle_timeout(options, text);
     default:
         return take_max_line(options, text);
     }
@@ -222,6 +235,9 @@ static bool take_option(struct options *options, int id, const char *text)
         return true;
     case OPT_NO_REPLAY:
         options->replay = false;
+        return true;
+    case OPT_IDEMPOTENCY_KEY:
+        options->idempotency_key = true;
         return true;
     default:
         return take_limit(options, id, text);
@@ -255,6 +271,9 @@ static bool is_consistent(struct options *options)
         usage_error("--api-key-env needs --base-url: the key goes to that server and no other");
     else if (options->base_url != NULL && !url_is_absolute(options->base_url))
         usage_error("--base-url must begin with http:// or https://");
+    else if (options->idempotency_key && !options->replay)
+        usage_error("--idempotency-key lets rows be sent again, which --no-replay forbids; leave "
+                    "one out");
     else
         return connection_is_consistent(&options->connection);
     return false;
@@ -347,6 +366,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
     int id;
     *options = (struct options){.concurrency = CONCURRENCY_DEFAULT,
                                 .max_attempts = ATTEMPTS_DEFAULT,
+                                .idle_ms = IDLE_MS_DEFAULT,
                                 .max_line = LINE_BYTES_DEFAULT,
                                 .progress = PROGRESS_AUTO,
                                 .replay = true};

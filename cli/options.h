@@ -31,12 +31,15 @@ struct options {
     uint64_t burst;        /* 0: the library's choice */
     unsigned max_attempts;
     int64_t timeout_ms; /* 0: none */
-    size_t max_line;    /* bytes */
+    /* Of rows that ask for a stream, once it has begun and before; 0: none. */
+    int64_t idle_ms, idle_first_ms;
+    size_t max_line; /* bytes */
     enum progress_mode progress;
     int64_t progress_ms; /* between lines; 0: the mode's own */
     struct connection connection;
-    bool force;  /* overwrite the output */
-    bool replay; /* a row may be sent again when its outcome is unknown */
+    bool force;           /* overwrite the output */
+    bool replay;          /* a row may be sent again when its outcome is unknown */
+    bool idempotency_key; /* POST and PATCH rows get one */
 };
 
 enum options_result {

@@ -234,6 +234,29 @@ bool row_parse(struct row *row, struct line *line, const struct row_rules *rules
     return true;
 }
 
+/* Whether the URL's query has this part. */
+static bool query_has(const char *url, const char *part)
+{
+    size_t len = strlen(part);
+    for (url += strcspn(url, "?#"); *url == '?' || *url == '&'; url += strcspn(url, "&#")) {
+        url++;
+        if (strncmp(url, part, len) == 0 && strchr("&#", url[len]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+bool row_asks_for_stream(const struct row *row)
+{
+    static const char name[] = "\"stream\"";
+    if (query_has(row->url, "alt=sse"))
+        return true;
+    if (row->body.at == NULL || memmem(row->body.at, row->body.len, name, sizeof name - 1) == NULL)
+        return false; /* most rows; going through the members would take longer */
+    struct span value = rawjson_find(row->body, "stream");
+    return value.len == 4 && memcmp(value.at, "true", 4) == 0;
+}
+
 void row_release(struct row *row)
 {
     free(row->owned);

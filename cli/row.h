@@ -32,4 +32,7 @@ struct row {
 bool row_parse(struct row *row, struct line *line, const struct row_rules *rules);
 void row_release(struct row *row);
 
+/* Whether the answer is to be streamed: "stream":true in the body, or alt=sse in the URL. */
+bool row_asks_for_stream(const struct row *row);
+
 #endif

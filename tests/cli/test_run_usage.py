@@ -64,7 +64,8 @@ class Usage(Refusal):
         text = result.stdout.decode()
         for option in (
             "--output --force --base-url --api-key-env --header --concurrency --rate --burst "
-            "--max-attempts --timeout --no-replay --max-line-bytes --progress --help"
+            "--max-attempts --timeout --idle-timeout --no-replay --idempotency-key "
+            "--max-line-bytes --progress --help"
         ).split():
             self.assertIn(option, text)
         for line in text.splitlines():
@@ -73,6 +74,8 @@ class Usage(Refusal):
         self.assertIn("a path that the row's URL repeats, such as /v1, is not doubled", flat)
         self.assertIn("none: nothing but fatal errors; see the exit status", flat)
         self.assertIn("connect, resolve, tls, cert, reset, timeout, proto,", flat)
+        self.assertIn("(default: 120 once its content has begun, none before)", flat)
+        self.assertIn("falls silent (--idle-timeout), whose code is timeout.", flat)
 
     def test_arguments(self):
         self.refuse("run", "-o", "out", says="no input")
@@ -102,7 +105,8 @@ class Usage(Refusal):
                 said = self.refuse_run(*written, says=says)
                 self.assertNotIn("sk-abc", said)
         for name in ("output base-url concurrency rate burst max-attempts timeout header "
-                     "api-key-env progress max-line-bytes force no-replay help").split():
+                     "api-key-env progress max-line-bytes force no-replay help idle-timeout "
+                     "idempotency-key").split():
             with self.subTest(name=name):
                 said = self.refuse_run(f"--{name[:-1]}", says=f"unknown option --{name[:-1]}; ")
                 self.assertIn(f"--{name}", said)
@@ -154,6 +158,7 @@ class Usage(Refusal):
             "--max-attempts": ("0", "1001", "x", "-1"),
             "--timeout": ("0", "0.000", "-1", "x", "1.2345", "1.", ".5", "604801", "1e3", "nan",
                           "1..2"),
+            "--idle-timeout": ("0", "0.000", "-1", "x", "1.2345", "604801", ""),
             "--max-line-bytes": ("0", "1073741825", "64k"),
             "--progress": ("", "fancy", "Auto"),
         }.items():
@@ -161,6 +166,12 @@ class Usage(Refusal):
                 with self.subTest(option=option, value=value):
                     extra = ["--rate", "10/s"] if option == "--burst" else []
                     self.refuse_run(*extra, option, value, says=f"{option} '{value}': expected")
+
+    def test_a_key_lets_rows_be_sent_again(self):
+        for words in (("--idempotency-key", "--no-replay"), ("--no-replay", "--idempotency-key")):
+            self.refuse_run(*words, says="--idempotency-key lets rows be sent again, which "
+                            "--no-replay forbids; leave one out")
+        self.refuse_run("--idempotency-key=a", says="wrong use of option '--idempotency-key=a'")
 
     def test_burst_needs_a_rate(self):
         self.refuse_run("--burst", "5", says="--rate")

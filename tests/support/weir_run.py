@@ -44,7 +44,7 @@ class Last(bytes):
 
 class Server(Listener):
     """Answers each request by handler(request) -> bytes; None resets the connection, b"" closes
-    it. One thread per connection."""
+    it. An iterator's pieces are sent as they come. One thread per connection."""
 
     def __init__(self, handler):
         self.handler = handler
@@ -63,7 +63,8 @@ class Server(Listener):
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 if not answer:
                     break
-                connection.sendall(answer)
+                for piece in [answer] if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
                 if isinstance(answer, Last):
                     break
 
