@@ -238,9 +238,9 @@ bool row_parse(struct row *row, struct line *line, const struct row_rules *rules
 static bool query_has(const char *url, const char *part)
 {
     size_t len = strlen(part);
-    for (url += strcspn(url, "?#"); *url == '?' || *url == '&'; url += strcspn(url, "&#")) {
-        url++;
-        if (strncmp(url, part, len) == 0 && strchr("&#", url[len]) != NULL)
+    for (const char *at = strchr(url, '?'); at != NULL; at = strchr(at, '&')) {
+        at++;
+        if (strncmp(at, part, len) == 0 && strchr("&#", at[len]) != NULL)
             return true;
     }
     return false;
