@@ -42,7 +42,7 @@ static void print_how(void)
            "                      answers of \"too fast\" do not count, unless N is 1\n"
            "  --timeout S         seconds: cut an attempt off after that time, and begin no\n"
            "                      further one once that much has passed since the row's\n"
-           "                      first (default: none but the library's, per attempt)\n"
+           "                      first (default: none, and 600 s for an attempt)\n"
            "  --idle-timeout S    seconds: of a row that asks for a stream, give an attempt\n"
            "                      up when nothing has come from the server for that long\n"
            "                      (default: %d once its content has begun, none before)\n",
@@ -126,6 +126,9 @@ static void print_output(void)
         "its events are collected, and body is their text, a string. A stream without\n"
         "its end is a lost answer, and tried again as such; so is one that falls silent\n"
         "(--idle-timeout), whose code is timeout.\n"
+        "After a stop or a kill OUTPUT has whole lines: take the rows that are in it\n"
+        "out of INPUT by their number (the README has the commands), and run the rest\n"
+        "into another OUTPUT.\n"
         "A new OUTPUT is readable by its owner alone. Redirects are not followed.\n"
         "\n",
         stdout);

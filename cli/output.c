@@ -51,7 +51,8 @@ static int open_existing(struct output *output, bool force)
     if (rc == 0 && S_ISDIR(status.st_mode))
         return refuse(output->name, EISDIR);
     if (rc == 0 && S_ISREG(status.st_mode) && !force)
-        return usage_error("%s exists already; name another output, or --force overwrites it",
+        return usage_error("%s exists already; name another output, or --force overwrites it "
+                           "and the answers in it",
                            output->name);
     output->fd = open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     return output->fd < 0 ? refuse(output->name, errno) : 0;

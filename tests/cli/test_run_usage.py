@@ -315,7 +315,8 @@ class Files(Refusal):
             ("missing/out", "No such file or directory; create its folder first"),
             ("folder", "Is a directory"),
             ("old/out", "Not a directory"),
-            ("old", "old exists already; name another output, or --force overwrites it"),
+            ("old", "old exists already; name another output, or --force overwrites it and the "
+                    "answers in it"),
             ("dangling", "dangling exists already"),
         ):
             with self.subTest(target=target):
