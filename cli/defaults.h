@@ -4,7 +4,6 @@
 
 #include <weir/client.h>
 #include <weir/jsonl.h>
-#include <weir/stream.h>
 
 #define STR_(x) #x
 #define STR(x)  STR_(x)
@@ -17,7 +16,6 @@
 #define THROTTLED_MAX       1000000 /* answers of "too fast" that a row takes */
 #define SERVER_WAIT_MAX_MS  (400 * INT64_C(86400000))
 #define TIMEOUT_MAX_MS      604800000
-#define IDLE_MS_DEFAULT     WEIR_STREAM_IDLE_MS
 #define LINE_BYTES_DEFAULT  WEIR_JSONL_MAX_LINE
 #define LINE_BYTES_MAX      1073741824
 

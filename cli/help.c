@@ -44,9 +44,9 @@ static void print_how(void)
            "                      further one once that much has passed since the row's\n"
            "                      first (default: none, and 600 s for an attempt)\n"
            "  --idle-timeout S    seconds: of a row that asks for a stream, give an attempt\n"
-           "                      up when nothing has come from the server for that long\n"
-           "                      (default: %d once its content has begun, none before)\n",
-           ATTEMPTS_MAX, ATTEMPTS_DEFAULT, IDLE_MS_DEFAULT / 1000);
+           "                      up when nothing has come from the server for that long,\n"
+           "                      its queue before the first word included (default: none)\n",
+           ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
     fputs("  --no-replay         never send a POST or PATCH row again when the server may\n"
           "                      have acted on it (connection lost, timeout, 500). By\n"
           "                      default such rows ARE sent again, which suits LLM calls:\n"
@@ -124,8 +124,8 @@ static void print_output(void)
         "  attempts   how often it was tried\n"
         "A row may ask for a stream (\"stream\":true in the body, or alt=sse in the URL):\n"
         "its events are collected, and body is their text, a string. A stream without\n"
-        "its end is a lost answer, and tried again as such; so is one that falls silent\n"
-        "(--idle-timeout), whose code is timeout.\n"
+        "its end is a lost answer, and tried again as such; so is one that is silent\n"
+        "for longer than --idle-timeout, whose code is timeout.\n"
         "After a stop or a kill OUTPUT has whole lines: take the rows that are in it\n"
         "out of INPUT by their number (the README has the commands), and run the rest\n"
         "into another OUTPUT.\n"

@@ -123,7 +123,7 @@ static void explain_failure(struct job *job, int rc)
     const struct weir_net_opts *net = &run->options->connection.net;
     const char *proxy = NULL;
     if (rc == WEIR_EIDLE)
-        answer_add_text(&job->answer, "; --idle-timeout raises that");
+        answer_add_text(&job->answer, "; --idle-timeout says so");
     if (net->proxy == NULL && net->unix_socket == NULL)
         proxy = proxy_variable(url_is_absolute(url) ? url : run->origin);
     if (!could_not_connect(rc))
@@ -235,7 +235,7 @@ static int send_row(struct job *job)
                                        .idempotency_key =
                                            wants_key(job) ? WEIR_IDEMPOTENCY_KEY_NEW : NULL,
                                        .idle_ms = streams ? options->idle_ms : 0,
-                                       .idle_first_ms = streams ? options->idle_first_ms : 0),
+                                       .idle_first_ms = streams ? options->idle_ms : 0),
                           &job->response);
     if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
         return rc;

@@ -110,13 +110,6 @@ static bool take_time(const char *option, const char *text, int64_t *ms)
                  "seconds, such as 30 or 2.5, more than 0 and at most a week (604800)");
 }
 
-static bool take_idle_timeout(struct options *options, const char *text)
-{
-    bool ok = take_time("idle-timeout", text, &options->idle_ms);
-    options->idle_first_ms = options->idle_ms;
-    return ok;
-}
-
 static bool take_max_line(struct options *options, const char *text)
 {
     uint64_t number;
@@ -207,7 +200,7 @@ static bool take_limit(struct options *options, int id, const char *text)
     case OPT_TIMEOUT:
         return take_time("timeout", text, &options->timeout_ms);
     case OPT_IDLE_TIMEOUT:
-        return take_idle_timeout(options, text);
+        return take_time("idle-timeout", text, &options->idle_ms);
     default:
         return take_max_line(options, text);
     }
@@ -366,7 +359,6 @@ enum options_result options_parse(struct options *options, int argc, char **argv
     int id;
     *options = (struct options){.concurrency = CONCURRENCY_DEFAULT,
                                 .max_attempts = ATTEMPTS_DEFAULT,
-                                .idle_ms = IDLE_MS_DEFAULT,
                                 .max_line = LINE_BYTES_DEFAULT,
                                 .progress = PROGRESS_AUTO,
                                 .replay = true};

@@ -51,7 +51,8 @@ struct weir_request {
                         attempt is given up (WEIR_EIDLE), as one that was lost; 0: no limit but the
                         attempt's. Streams have their own (stream.h) */
     int64_t idle_first_ms; /* the same before that, from when the request is sent. A header is not
-                              silence, nor is a request's body on its way; 0: no limit */
+                              silence, nor is a request's body until the kernel has it all (which
+                              keeps up to some MB); 0: no limit */
 };
 /* An idempotency key that is to be made up, anew for each request. */
 #define WEIR_IDEMPOTENCY_KEY_NEW ""

@@ -33,6 +33,7 @@ struct transfer {
     int64_t look_ns;  /* from one look for silence to the next; 0: silence is no matter */
     int64_t heard_ns; /* when something last came or went; INT64_MAX: it has not been sent */
     bool begun;       /* content has come */
+    bool spared;      /* a look that came late has not counted as silence, since then */
     enum transfer_state state;
     int rc;
 };
@@ -145,14 +146,17 @@ static void go_on(struct transfer *transfer)
 static void on_hungry(void *owner)
 {
     struct transfer *transfer = owner;
-    weir__wake(&transfer->wait, AWAKE);
+    if (transfer->state == TRANSFER_RUNNING) /* or the wake would be the abort's */
+        weir__wake(&transfer->wait, AWAKE);
 }
 
 /* An error that comes before the body is whole ends its sending, but not while that is paused: so
  * it goes on, be it to no more than its end. Called by libcurl, so it only records. */
 static void on_answering(void *owner)
 {
-    go_on(owner);
+    struct transfer *transfer = owner;
+    if (transfer->state == TRANSFER_RUNNING)
+        go_on(transfer);
 }
 
 /* The frames from the request's function, above the transfer, down to the switch to others. */
@@ -168,6 +172,7 @@ static void on_heard(void *owner, bool content)
     struct transfer *transfer = owner;
     transfer->heard_ns = weir__now_ns(transfer->driver->rt);
     transfer->begun |= content;
+    transfer->spared = false;
 }
 
 static void start(struct driver *driver, struct transfer *transfer)
@@ -238,6 +243,11 @@ static void leave(struct driver *driver, struct transfer *transfer)
     weir__park(&transfer->wait);
 }
 
+static bool is_hungry(const struct transfer *transfer)
+{
+    return transfer->upload != NULL && transfer->upload->wanted;
+}
+
 /* ---- silence ---- */
 
 /* When the attempt is to be given up unless something comes before; INT64_MAX: not as it stands. */
@@ -265,6 +275,20 @@ static int64_t look_ns_of(const struct weir_exchange *exchange)
     return weir__ms_to_ns(shorter_ms);
 }
 
+enum { LATE_MS = 20, GRACE_MS = 100 };
+
+/* A look that comes late shows that it is us who were away (stopped, or computing), and what has
+ * come meanwhile is yet to be read. Once for each silence, as some programs are late all the time.
+ */
+static void spare(struct transfer *transfer, int64_t due_ns)
+{
+    int64_t late_ns = weir__now_ns(transfer->driver->rt) - due_ns;
+    if (late_ns <= LATE_MS * WEIR__NS_PER_MS || transfer->spared)
+        return;
+    transfer->heard_ns = weir__ns_add(transfer->heard_ns, late_ns + GRACE_MS * WEIR__NS_PER_MS);
+    transfer->spared = true;
+}
+
 /* As weir__park, but WEIR_EIDLE once the server has been silent for too long. */
 static int park(struct transfer *transfer)
 {
@@ -272,11 +296,13 @@ static int park(struct transfer *transfer)
     if (transfer->look_ns == 0)
         return weir__park(&transfer->wait);
     while (rc == 0) {
-        rc = weir__park_until(&transfer->wait, NULL, next_look_ns(transfer));
+        int64_t due_ns = next_look_ns(transfer);
+        rc = weir__park_until(&transfer->wait, NULL, due_ns);
         if (rc != 0)
             return rc;
-        if (transfer->state == TRANSFER_DONE)
-            return AWAKE;
+        if (transfer->state == TRANSFER_DONE || is_hungry(transfer))
+            return AWAKE; /* in the turn of the time, which was first */
+        spare(transfer, due_ns);
         if (weir__now_ns(transfer->driver->rt) >= patience_ns(transfer))
             return WEIR_EIDLE;
         rc = weir__wait_begin(&transfer->wait);
@@ -303,7 +329,7 @@ static int await_end(struct transfer *transfer)
     int rc = 0;
     while (rc >= 0 && transfer->state != TRANSFER_DONE) {
         transfer->wait.fired = true; /* nobody waits */
-        if (transfer->upload->wanted)
+        if (is_hungry(transfer))
             rc = feed(transfer);
         else if ((rc = weir__wait_begin(&transfer->wait)) == 0)
             rc = park(transfer);

@@ -74,8 +74,8 @@ class Usage(Refusal):
         self.assertIn("a path that the row's URL repeats, such as /v1, is not doubled", flat)
         self.assertIn("none: nothing but fatal errors; see the exit status", flat)
         self.assertIn("connect, resolve, tls, cert, reset, timeout, proto,", flat)
-        self.assertIn("(default: 120 once its content has begun, none before)", flat)
-        self.assertIn("falls silent (--idle-timeout), whose code is timeout.", flat)
+        self.assertIn("its queue before the first word included (default: none)", flat)
+        self.assertIn("is silent for longer than --idle-timeout, whose code is timeout.", flat)
 
     def test_arguments(self):
         self.refuse("run", "-o", "out", says="no input")

@@ -63,7 +63,7 @@ class Idle(weir_run.Case):
                 self.assertEqual((row["attempts"], row["response"], row["error"]), (1, None, {
                     "code": "timeout",
                     "message": "nothing came from the server for longer than the idle limit; "
-                               "--idle-timeout raises that"}))
+                               "--idle-timeout says so"}))
                 self.assertEqual(len(server.requests), 1)
         self.assertRegex(self.result.stderr, r"1 +timeout +in\.jsonl:1: nothing came")
 
