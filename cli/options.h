@@ -31,9 +31,8 @@ struct options {
     uint64_t burst;        /* 0: the library's choice */
     unsigned max_attempts;
     int64_t timeout_ms; /* 0: none */
-    /* Of rows that ask for a stream, once it has begun and before; 0: none. */
-    int64_t idle_ms; /* 0: none */
-    size_t max_line; /* bytes */
+    int64_t idle_ms;    /* of rows that ask for a stream; 0: none */
+    size_t max_line;    /* bytes */
     enum progress_mode progress;
     int64_t progress_ms; /* between lines; 0: the mode's own */
     struct connection connection;

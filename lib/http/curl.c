@@ -10,6 +10,7 @@
 #include "http/curl_keylog.h"
 #include "http/curl_shard.h"
 #include "http/curl_upload.h"
+#include "http/silence.h"
 #include "loop/loop.h"
 
 /* What a wait for a transfer returns when it was not for a time. */
@@ -30,10 +31,7 @@ struct transfer {
     struct weir__upload *upload; /* NULL: the request's body lies in memory, if there is one */
     const struct weir_exchange *exchange;
     weir_response *response;
-    int64_t look_ns;  /* from one look for silence to the next; 0: silence is no matter */
-    int64_t heard_ns; /* when something last came or went; INT64_MAX: it has not been sent */
-    bool begun;       /* content has come */
-    bool spared;      /* a look that came late has not counted as silence, since then */
+    struct weir__silence silence; /* the server's */
     enum transfer_state state;
     int rc;
 };
@@ -170,9 +168,7 @@ static const void *frames_around(const struct transfer *transfer)
 static void on_heard(void *owner, bool content)
 {
     struct transfer *transfer = owner;
-    transfer->heard_ns = weir__now_ns(transfer->driver->rt);
-    transfer->begun |= content;
-    transfer->spared = false;
+    weir__silence_heard(&transfer->silence, content, weir__now_ns(transfer->driver->rt));
 }
 
 static void start(struct driver *driver, struct transfer *transfer)
@@ -189,7 +185,7 @@ static void start(struct driver *driver, struct transfer *transfer)
         handle->upload = transfer->upload;
         handle->hungry = on_hungry;
         handle->answering = on_answering;
-        handle->heard = transfer->look_ns > 0 ? on_heard : NULL;
+        handle->heard = weir__silence_matters(&transfer->silence) ? on_heard : NULL;
         handle->connected = transfer->probing ? on_connected : NULL;
         rc = weir__curl_handle_set(handle, transfer->exchange, transfer->response);
     }
@@ -248,62 +244,21 @@ static bool is_hungry(const struct transfer *transfer)
     return transfer->upload != NULL && transfer->upload->wanted;
 }
 
-/* ---- silence ---- */
-
-/* When the attempt is to be given up unless something comes before; INT64_MAX: not as it stands. */
-static int64_t patience_ns(const struct transfer *transfer)
-{
-    const struct weir_exchange *exchange = transfer->exchange;
-    int64_t limit_ms = transfer->begun ? exchange->idle_ms : exchange->idle_first_ms;
-    return limit_ms > 0 ? weir__ns_add(transfer->heard_ns, weir__ms_to_ns(limit_ms)) : INT64_MAX;
-}
-
-/* What comes meanwhile may bring another limit, so none is slept through: each look is no later
- * than the shorter of both from now. */
-static int64_t next_look_ns(const struct transfer *transfer)
-{
-    int64_t look_ns = weir__ns_add(weir__now_ns(transfer->driver->rt), transfer->look_ns);
-    int64_t end_ns = patience_ns(transfer);
-    return end_ns < look_ns ? end_ns : look_ns;
-}
-
-static int64_t look_ns_of(const struct weir_exchange *exchange)
-{
-    int64_t shorter_ms = exchange->idle_ms;
-    if (shorter_ms == 0 || (exchange->idle_first_ms > 0 && exchange->idle_first_ms < shorter_ms))
-        shorter_ms = exchange->idle_first_ms;
-    return weir__ms_to_ns(shorter_ms);
-}
-
-enum { LATE_MS = 20, GRACE_MS = 100 };
-
-/* A look that comes late shows that it is us who were away (stopped, or computing), and what has
- * come meanwhile is yet to be read. Once for each silence, as some programs are late all the time.
- */
-static void spare(struct transfer *transfer, int64_t due_ns)
-{
-    int64_t late_ns = weir__now_ns(transfer->driver->rt) - due_ns;
-    if (late_ns <= LATE_MS * WEIR__NS_PER_MS || transfer->spared)
-        return;
-    transfer->heard_ns = weir__ns_add(transfer->heard_ns, late_ns + GRACE_MS * WEIR__NS_PER_MS);
-    transfer->spared = true;
-}
-
 /* As weir__park, but WEIR_EIDLE once the server has been silent for too long. */
 static int park(struct transfer *transfer)
 {
+    struct weir__rt *rt = transfer->driver->rt;
     int rc = 0;
-    if (transfer->look_ns == 0)
+    if (!weir__silence_matters(&transfer->silence))
         return weir__park(&transfer->wait);
     while (rc == 0) {
-        int64_t due_ns = next_look_ns(transfer);
+        int64_t due_ns = weir__silence_look_ns(&transfer->silence, weir__now_ns(rt));
         rc = weir__park_until(&transfer->wait, NULL, due_ns);
         if (rc != 0)
             return rc;
         if (transfer->state == TRANSFER_DONE || is_hungry(transfer))
             return AWAKE; /* in the turn of the time, which was first */
-        spare(transfer, due_ns);
-        if (weir__now_ns(transfer->driver->rt) >= patience_ns(transfer))
+        if (weir__silence_is_over(&transfer->silence, due_ns, weir__now_ns(rt)))
             return WEIR_EIDLE;
         rc = weir__wait_begin(&transfer->wait);
     }
@@ -315,7 +270,7 @@ static int park(struct transfer *transfer)
 static int feed(struct transfer *transfer)
 {
     int rc = weir__upload_fill(transfer->upload);
-    transfer->heard_ns = weir__now_ns(transfer->driver->rt);
+    on_heard(transfer, false);
     if (transfer->state == TRANSFER_DONE)
         return 0;
     if (rc == 0)
@@ -379,10 +334,9 @@ static int perform(void *self, const struct weir_exchange *exchange, weir_respon
     struct transfer transfer = {.driver = driver,
                                 .exchange = exchange,
                                 .response = response,
-                                .look_ns = look_ns_of(exchange),
-                                .heard_ns = INT64_MAX,
                                 .state = TRANSFER_QUEUED};
     response->sent = WEIR_SENT_NEVER;
+    weir__silence_init(&transfer.silence, exchange->idle_first_ms, exchange->idle_ms);
     int rc = weir__wait_begin(&transfer.wait);
     if (rc < 0)
         return rc;

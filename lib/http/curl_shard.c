@@ -182,11 +182,11 @@ static int on_close(void *arg, curl_socket_t fd)
     return close(fd);
 }
 
-static bool has_sent(const struct weir__shard *shard)
+static bool has_sent(struct weir__shard *shard)
 {
-    for (const struct weir__list *node = shard->running.next; node != &shard->running;
+    for (struct weir__list *node = shard->running.next; node != &shard->running;
          node = node->next) {
-        if (WEIR__CONTAINER(node, struct weir__curl_handle, node)->sendings > 0)
+        if (handle_at(node)->sendings > 0)
             return true;
     }
     return false;

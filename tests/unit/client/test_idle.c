@@ -172,11 +172,10 @@ static int a_slow_body_is_no_silence(void *arg)
 /* AT_ONCE: may lie in the kernel, and is read without a pause. */
 enum { LARGE = 8 << 20, GULP = 256 << 10, GULP_MS = 20, AT_ONCE = 4 << 20 };
 
-static int serve_a_slow_reader(struct live *live, int fd, unsigned n)
+static int serve_a_slow_reader(struct live *live, int fd)
 {
     static char gulp[GULP];
     size_t len = 0;
-    (void)n;
     while (len < LARGE) {
         if (weir_wait_fd(fd, WEIR_IO_READ) < 0)
             return 1;
@@ -198,7 +197,7 @@ static int read_slowly(void *arg)
         fd = accept4(live->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return 1;
-    serve_a_slow_reader(live, fd, 0);
+    serve_a_slow_reader(live, fd);
     close(fd);
     return 0;
 }
