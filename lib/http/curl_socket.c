@@ -16,10 +16,15 @@ void weir__sockets_free(struct weir__sockets *sockets)
     weir__free(sockets->of);
 }
 
+/* Whoever may write and also reads looks for an answer before each piece: a server that refuses a
+ * body and closes resets the connection, the next sending fails, and libcurl closes with the answer
+ * unread. Not where only writing is watched for: libcurl would read for a paused transfer. */
 static void on_event(struct ev_loop *ev, ev_io *watcher, int events)
 {
     (void)ev;
     struct weir__sockets *sockets = watcher->data;
+    if ((events & EV_WRITE) != 0)
+        events |= watcher->events & EV_READ;
     sockets->ready(WEIR__CONTAINER(watcher, struct weir__socket, watcher), events);
 }
 

@@ -30,7 +30,7 @@ struct weir__sockets {
     struct weir__socket **of; /* by number; NULL: never seen */
     size_t count;
     /* Called on the thread's own stack: the socket can be read from or written to (EV_READ,
-     * EV_WRITE). */
+     * EV_WRITE); with EV_WRITE always EV_READ, too, if it is watched for both. */
     void (*ready)(struct weir__socket *socket, int events);
 };
 

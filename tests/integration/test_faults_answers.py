@@ -279,9 +279,10 @@ class Uploads(FaultTest):
 
     def test_413_and_a_close(self):
         """With most of the body unread, so the client gets a reset right behind the answer. When
-        both come just between libcurl's look at the socket and its next sending (5 of 1,000), the
-        sending fails and libcurl closes with the answer unread: the connection was lost then, which
-        another attempt, if it may be, cures."""
+        both come just between libcurl's look for an answer and its next sending, the sending fails
+        and libcurl closes with the answer unread: the connection was lost then, which another
+        attempt, if it may be, cures. With the sanitizers on a busy machine that is up to 5 of
+        3,000; where libcurl does not look before each sending, up to 230."""
         server = self.refuse(lambda connection: None)
         client = self.client(base_url=server.url)
         client.send("/", method="POST", body=8 * MIB, count=100, parallel=4)
@@ -289,7 +290,7 @@ class Uploads(FaultTest):
         self.assertEqual(len(server.heads), 100)
         ends = collections.Counter((r["rc"], r["status"]) for r in results)
         self.assertLessEqual(set(ends), {("0", 413), ("WEIR_ERESET", 0)})
-        self.assertGreater(ends["0", 413], 50)
+        self.assertGreaterEqual(ends["0", 413], 95)
         self.assert_ends_well(client)
         self.check_413(server, replay=1, attempts=10)
 

@@ -106,6 +106,24 @@ static void what_is_watched_for_comes(void **state)
     close_pair(pair);
 }
 
+/* Before it sends on, libcurl is to see an answer that comes just now. */
+static void who_may_write_is_told_to_read_too(void **state)
+{
+    int pair[2];
+    (void)state;
+    open_pair(pair);
+    watch(pair[THEIRS], first, EV_READ | EV_WRITE);
+    assert_int_equal(turn(), 1);
+    assert_int_equal(seen_events, EV_READ | EV_WRITE);
+    watch(pair[THEIRS], first, EV_WRITE);
+    assert_int_equal(turn(), 1);
+    assert_int_equal(seen_events, EV_WRITE);
+    watch(pair[THEIRS], first, EV_READ);
+    assert_int_equal(turn(), 0);
+    weir__socket_closed(&sockets, pair[THEIRS]);
+    close_pair(pair);
+}
+
 /* A connection that stands; its first event has come. */
 static struct weir__socket *connect_pair(int pair[2])
 {
@@ -246,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_watched_for_comes),
+        TEST(who_may_write_is_told_to_read_too),
         TEST(a_connection_that_is_watched_again_costs_no_call),
         TEST(a_new_connection_of_the_same_number_is_told),
         TEST(other_sockets_are_told_each_time),
