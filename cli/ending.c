@@ -192,10 +192,21 @@ static void hint_at_failed_rows(const struct run *run)
         complain("weir run: failed rows: jq 'select(.error != null) | .row' %s", output->path);
 }
 
+static void say_whether_http2(const struct run *run)
+{
+    char attempts[28];
+    char connections[28];
+    if (run->options->connection.net.http2 != WEIR_HTTP2_OFF)
+        complain("weir run: --http2: %s attempts were answered in HTTP/2; %s connections made",
+                 format_count(attempts, run->http2_attempts),
+                 format_count(connections, run->connections));
+}
+
 static void sum_up(const struct run *run)
 {
     report_print(&run->report, run->input.name, run->output.name, run->attempts, run->throttled,
                  run->ended_ms);
+    say_whether_http2(run);
     hint_at_rate(run);
     hint_at_failed_rows(run);
 }

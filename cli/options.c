@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "defaults.h"
 #include "exit_status.h"
@@ -252,6 +253,15 @@ static bool take_input(struct options *options, int argc, char **argv)
 }
 
 /* What cannot be seen in one option alone. */
+/* Rows with whole URLs may still be for https. */
+static void say_what_is_in_vain(const struct options *options)
+{
+    if (options->connection.net.http2 != WEIR_HTTP2_OFF && options->base_url != NULL &&
+        strncasecmp(options->base_url, "http://", 7) == 0 && options->progress != PROGRESS_NONE)
+        complain("weir run: --http2 has no effect with http://, so not at the --base-url: it is "
+                 "spoken with https:// alone");
+}
+
 static bool is_consistent(struct options *options)
 {
     if (options->output == NULL)
@@ -267,8 +277,10 @@ static bool is_consistent(struct options *options)
     else if (options->idempotency_key && !options->replay)
         usage_error("--idempotency-key lets rows be sent again, which --no-replay forbids; leave "
                     "one out");
-    else
-        return connection_is_consistent(&options->connection);
+    else if (connection_is_consistent(&options->connection)) {
+        say_what_is_in_vain(options);
+        return true;
+    }
     return false;
 }
 

@@ -272,6 +272,8 @@ static void run_tasks(struct run *run)
     run->throttled = stats.throttled;
     weir_client_stats(run->client, &counts);
     run->attempts = counts.attempts;
+    run->connections = counts.connections;
+    run->http2_attempts = counts.http2_attempts;
     run->ended_ms = weir_now_ms();
     term_status_end();
 }

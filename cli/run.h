@@ -60,10 +60,12 @@ struct run {
     int error;               /* WEIR_E code of STOP_INTERNAL and STOP_UNREACHABLE */
     char why[256];           /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
     int64_t ended_ms;
-    uint64_t attempts;   /* made */
-    uint64_t throttled;  /* answers that said "too fast" */
-    bool flushing;       /* the last rows are being written */
-    size_t dropped_sent; /* rows without an outcome that the server may have got */
+    uint64_t attempts; /* made */
+    uint64_t connections;
+    uint64_t http2_attempts; /* of the attempts, those that were answered in HTTP/2 */
+    uint64_t throttled;      /* answers that said "too fast" */
+    bool flushing;           /* the last rows are being written */
+    size_t dropped_sent;     /* rows without an outcome that the server may have got */
 };
 
 /* How a run is stopped. */

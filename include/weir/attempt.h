@@ -63,6 +63,25 @@ enum weir_why {
 #undef WEIR_WHY_ENUM
 };
 
+/* The connection that an attempt went over. */
+enum weir_connection {
+    WEIR_CONNECTION_NONE = 0, /* none stood, or it is not known (a transport of your own) */
+    WEIR_CONNECTION_NEW,      /* made for it */
+    WEIR_CONNECTION_REUSED,   /* one that stood; with HTTP/2 others may be using it, too */
+};
+
+/* Whether it goes through a proxy. */
+enum weir_via {
+    WEIR_VIA_UNKNOWN = 0, /* a transport of your own; or .no_proxy or the environment decide, and
+                             libcurl is older than 8.7: then a connection that is made for an
+                             https:// URL through an HTTP proxy is told, and nothing else */
+    WEIR_VIA_DIRECT,
+    WEIR_VIA_PROXY,
+};
+
+/* Bytes of an address, with its NUL: an IPv6 one with a zone. */
+#define WEIR_PEER_IP_MAX 48
+
 typedef struct weir_response weir_response;
 
 /* One attempt, as rules and hooks see it. Those of before `retry` are not yet told when an attempt
@@ -86,6 +105,11 @@ struct weir_attempt {
     int64_t elapsed_ns; /* from there to this attempt's end (in `before`: its beginning) */
     int64_t idle_ns;    /* slept between attempts so far; in before_sleep, with the coming wait */
     int64_t wait_ns;    /* the wait before this attempt; in before_sleep, the coming one */
+    int http_version;   /* of the answer: 10, 11, 20 (HTTP/2); 0: none came, or it is not known. As
+                           those of before `retry`, like the next two */
+    enum weir_connection connection;
+    enum weir_via via; /* who is at the other end of it: weir_response_peer */
+    int reserved;      /* 0 */
 };
 
 /* One attempt that has ended, as weir_response_history tells of it. */
@@ -107,6 +131,13 @@ struct weir_attempt_record {
     int64_t blocked_tokens_ms;
     int64_t blocked_concurrency_ms;
     int64_t blocked_gate_ms;
+    int http_version; /* as in weir_attempt, as are the next two */
+    enum weir_connection connection;
+    enum weir_via via;
+    int peer_port;                  /* of the connection's other end, which is the server's or the
+                                       proxy's; 0: none stood, a unix socket, or it is not known */
+    char peer_ip[WEIR_PEER_IP_MAX]; /* its address, such as "192.0.2.7" or "2001:db8::1"; "": as
+                                       above */
 };
 
 #ifdef __cplusplus

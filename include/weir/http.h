@@ -118,6 +118,12 @@ WEIR_API int weir_response_history(const weir_response *response, unsigned numbe
  * of <weir/log.h> that is told of it): 0, else WEIR_EINVAL. */
 WEIR_API int weir_response_phases(const weir_response *response, struct weir_phases *phases);
 
+/* The address of the other end of the connection that the last attempt went over (in a hook or a
+ * rule: that attempt), which is the server's or the proxy's, such as "192.0.2.7" or "2001:db8::1",
+ * and its port in *port, if port is not NULL. "" and 0: none stood, a unix socket, or a transport
+ * of your own. */
+WEIR_API const char *weir_response_peer(const weir_response *response, int *port);
+
 /* The wait that the server asked for with its last answer, in ms; -1: none. */
 WEIR_API int64_t weir_response_server_wait_ms(const weir_response *response);
 

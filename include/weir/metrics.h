@@ -43,6 +43,10 @@ struct weir_client_stats {
     uint64_t latency_sum_ns; /* ... and the time that they took together, streams to their head,
                                 with which their attempt ends */
     struct weir_wait_times waits;
+    uint64_t connections;    /* made for attempts; with HTTP/2 many share one */
+    uint64_t http2_attempts; /* that were answered in HTTP/2 */
+    uint64_t
+        proxy_attempts; /* that went through a proxy, as far as that is known (enum weir_via) */
 };
 
 #ifdef __cplusplus

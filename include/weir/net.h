@@ -16,7 +16,10 @@
  * that libcurl grants to each stream. */
 enum weir_http2 {
     WEIR_HTTP2_OFF = 0,         /* HTTP/1.1 */
-    WEIR_HTTP2_TLS = 1,         /* with https:// where the server agrees (ALPN), else HTTP/1.1 */
+    WEIR_HTTP2_TLS = 1,         /* with https:// where the server agrees (ALPN), else HTTP/1.1. No
+                                   effect with http://, of which the client's log warns, once for
+                                   each of the first 16 servers. What an answer came in is told by
+                                   .http_version of its attempt (attempt.h) */
     WEIR_HTTP2_PRIOR_KNOWLEDGE, /* as above, and with http:// without asking, for servers that are
                                    known to take it ("h2c"). libcurl 8.0 or later: WEIR_ELIBCURL,
                                    as older ones break such connections when they use them again */

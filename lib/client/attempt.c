@@ -42,6 +42,9 @@ static void tell(struct weir__call *call, const struct weir__told *told)
     at->server_wait_ms = response->server_wait_ms;
     at->verdict = weir__verdict_of(told->verdict);
     at->cause = told->cause;
+    at->http_version = response->route.http_version;
+    at->connection = response->route.connection;
+    at->via = response->route.via;
     weir__retry_ended(at, weir__now_ns(call->client->rt));
     weir__record_result(call);
     weir__observe_attempt_end(&call->client->observer, &call->prepared.exchange, at,

@@ -28,13 +28,15 @@ static struct weir_client_stats figures(const weir_client *client)
 
 int weir_client_stats(const weir_client *client, struct weir_client_stats *stats)
 {
+    if (client == NULL)
+        return WEIR_EINVAL;
     struct weir_client_stats own = figures(client);
     return weir__opts_fill(stats, sizeof own, &own);
 }
 
 int64_t weir_client_latency_ns(const weir_client *client, unsigned percent)
 {
-    return weir__histogram_quantile_ns(&client->observer.latency, percent);
+    return client != NULL ? weir__histogram_quantile_ns(&client->observer.latency, percent) : -1;
 }
 
 /* ---- text ---- */
@@ -148,6 +150,21 @@ static void received(const struct source *source, const char *series)
     add_count(source, series, NULL, NULL, source->client->observer.counts.bytes_received);
 }
 
+static void connections(const struct source *source, const char *series)
+{
+    add_count(source, series, NULL, NULL, source->client->observer.counts.connections);
+}
+
+static void http2_attempts(const struct source *source, const char *series)
+{
+    add_count(source, series, NULL, NULL, source->client->observer.counts.http2_attempts);
+}
+
+static void proxy_attempts(const struct source *source, const char *series)
+{
+    add_count(source, series, NULL, NULL, source->client->observer.counts.proxy_attempts);
+}
+
 /* One bucket for each doubling, of 1 ms to 18 minutes. What lies in it is at most its bound. */
 enum { FIRST_BIT = 20, LAST_BIT = 40 };
 
@@ -212,6 +229,11 @@ static const struct family {
     {"weir_request_body_bytes_total", "counter", "Bytes of the bodies that were sent.", sent},
     {"weir_response_body_bytes_total", "counter",
      "Bytes of the answers' bodies, after decompression.", received},
+    {"weir_connections_total", "counter", "Connections that were made.", connections},
+    {"weir_http2_attempts_total", "counter", "Sendings that were answered in HTTP/2.",
+     http2_attempts},
+    {"weir_proxy_attempts_total", "counter", "Sendings through a proxy, as far as that is known.",
+     proxy_attempts},
     {"weir_attempt_duration_seconds", "histogram",
      "How long sendings took, but for those that were cancelled.", durations},
     {"weir_attempt_wait_seconds_total", "counter",
@@ -233,11 +255,21 @@ static bool names_differ(const char *const *names, size_t count)
     return true;
 }
 
+static bool one_is_missing(const weir_client *const *clients, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (clients[i] == NULL)
+            return true;
+    }
+    return false;
+}
+
 int weir_client_metrics_text(const weir_client *const *clients, const char *const *names,
                              size_t count, char *text, size_t room)
 {
     struct sink sink = {.text = text, .room = room};
-    if (count == 0 || (count > 1 && (names == NULL || !names_differ(names, count))))
+    if (clients == NULL || count == 0 || one_is_missing(clients, count) ||
+        (count > 1 && (names == NULL || !names_differ(names, count))))
         return WEIR_EINVAL;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         const struct family *family = &families[f];

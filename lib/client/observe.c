@@ -37,6 +37,11 @@ static inline bool wants(const struct weir__observer *observer, enum weir_log_le
     return observer->log.fn != NULL && level <= observer->log.level;
 }
 
+bool weir__observe_wants(const struct weir__observer *observer, enum weir_log_level level)
+{
+    return wants(observer, level);
+}
+
 struct line {
     size_t len;
     char text[WEIR_LOG_TEXT_MAX];
@@ -167,6 +172,9 @@ static void count_attempt(struct weir__observer *observer, const struct weir_exc
     if (at->sent != WEIR_SENT_NEVER)
         counts->bytes_sent += exchange->body_len;
     counts->bytes_received += at->response->body.len;
+    counts->connections += at->connection == WEIR_CONNECTION_NEW;
+    counts->http2_attempts += at->http_version == 20;
+    counts->proxy_attempts += at->via == WEIR_VIA_PROXY && at->connection != WEIR_CONNECTION_NONE;
     if (at->rc == WEIR_ECANCELED) {
         counts->attempts_ended.canceled++;
         return;
@@ -181,12 +189,27 @@ static void add_phase(struct line *line, const char *name, int64_t time_ns)
         add(line, ", %s %.1f", name, (double)time_ns / (double)WEIR__NS_PER_MS);
 }
 
+/* ", HTTP/2, connection reused, to 192.0.2.7:443". */
+static void add_route(struct line *line, const struct weir__route *route)
+{
+    bool six = strchr(route->peer_ip, ':') != NULL;
+    if (route->http_version == 20)
+        add(line, ", HTTP/2");
+    else if (route->http_version > 0)
+        add(line, ", HTTP/%d.%d", route->http_version / 10, route->http_version % 10);
+    if (route->connection != WEIR_CONNECTION_NONE)
+        add(line, ", connection %s",
+            route->connection == WEIR_CONNECTION_REUSED ? "reused" : "new");
+    if (route->via == WEIR_VIA_PROXY)
+        add(line, ", through a proxy");
+    if (route->peer_port != 0)
+        add(line, six ? ", to [%s]:%d" : ", to %s:%d", route->peer_ip, route->peer_port);
+}
+
 /* ", took 41 ms, name 0.4, connect 0.1, TLS 1.2, first byte 38.0, body 0.2". */
 static void add_times(struct line *line, const struct weir_phases *phases, int64_t took_ns)
 {
     add(line, ", took %lld ms", ms_of(took_ns));
-    if (phases->reused != 0)
-        add(line, ", connection reused");
     if (phases->reused == 0) {
         add_phase(line, "name", phases->lookup_ns);
         add_phase(line, "connect", phases->connect_ns);
@@ -204,6 +227,7 @@ static __attribute__((noinline)) void say_attempt(const struct weir__observer *o
     begin(&line, exchange);
     add(&line, " attempt %u: ", at->number);
     add_result(&line, at);
+    add_route(&line, &at->response->route);
     add_times(&line, &at->response->phases, took_ns);
     say(observer, WEIR_LOG_DEBUG, &line);
     if (wants(observer, WEIR_LOG_TRACE))

@@ -3,6 +3,8 @@
 #ifndef WEIR_CLIENT_OBSERVE_H
 #define WEIR_CLIENT_OBSERVE_H
 
+#include <stdbool.h>
+
 #include <weir/log.h>
 #include <weir/metrics.h>
 
@@ -16,6 +18,9 @@ struct weir__observer {
 
 /* opts may be NULL. WEIR_EINVAL. */
 int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts);
+
+/* Whether texts of that level are heard. */
+bool weir__observe_wants(const struct weir__observer *observer, enum weir_log_level level);
 
 /* A line that belongs to no call. */
 void weir__observe_say(struct weir__observer *observer, enum weir_log_level level,

@@ -1,4 +1,6 @@
 /* What the response keeps of each attempt. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "client/call.h"
 
@@ -43,6 +45,11 @@ void weir__record_result(struct weir__call *call)
     record->outcome = at->outcome;
     record->sent = at->sent;
     record->server_wait_ms = at->server_wait_ms;
+    record->http_version = at->http_version;
+    record->connection = at->connection;
+    record->via = at->via;
+    record->peer_port = call->response->route.peer_port;
+    memcpy(record->peer_ip, call->response->route.peer_ip, sizeof record->peer_ip);
     record->took_ms = whole_ms(at->started_ns + at->elapsed_ns) - record->started_ms;
 }
 

@@ -202,6 +202,7 @@ static void start(struct driver *driver, struct transfer *transfer)
 static void abort_transfer(struct transfer *transfer)
 {
     transfer->response->sent = weir__curl_handle_sent(transfer->handle);
+    weir__curl_handle_route(transfer->handle);
     weir__shards_stop(transfer->handle);
     finish(transfer, WEIR_ECANCELED);
 }
@@ -292,6 +293,14 @@ static int await_end(struct transfer *transfer)
     return rc;
 }
 
+/* What has come by then is no answer; the way that it went stays known. */
+static void forget_answer(weir_response *response)
+{
+    struct weir__route route = response->route;
+    weir__response_reset(response);
+    response->route = route;
+}
+
 /* The transfer goes on, and nobody wants it any more. */
 static int quit(struct transfer *transfer, int rc)
 {
@@ -299,7 +308,7 @@ static int quit(struct transfer *transfer, int rc)
     leave(transfer->driver, transfer);
     enum weir_sent sent = response->sent;
     if (rc == WEIR_EIDLE) {
-        weir__response_reset(response); /* what has come by then is no answer */
+        forget_answer(response);
         sent = WEIR_SENT_MAYBE;
     }
     weir_response_set_failure(response, sent, weir_strerror(rc));
@@ -441,7 +450,7 @@ static int give_up(struct weir__download *download, int rc)
     bool sent = transfer->response->sent != WEIR_SENT_NEVER;
     if (rc == 0)
         rc = sent ? WEIR_EATTEMPTTIME : WEIR_ECONNECT;
-    weir__response_reset(transfer->response); /* what has come by then is no answer */
+    forget_answer(transfer->response);
     weir_response_set_failure(transfer->response, sent ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER,
                               weir_strerror(rc));
     download_free(download);

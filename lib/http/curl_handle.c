@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/curl_code.h"
 #include "http/curl_phases.h"
+#include "http/curl_route.h"
 #include "http/curl_version.h"
 #include "http/header.h"
 
@@ -36,6 +37,11 @@ static int on_progress(void *arg, curl_off_t to_come, curl_off_t come, curl_off_
     return 0;
 }
 
+void weir__curl_handle_route(const struct weir__curl_handle *handle)
+{
+    weir__curl_route(handle->easy, handle->net, handle->sendings > 0, &handle->response->route);
+}
+
 /* The response is complete but for what is to come of the content: it changes no more. */
 static bool hand_on(struct weir__curl_handle *handle)
 {
@@ -49,6 +55,7 @@ static bool hand_on(struct weir__curl_handle *handle)
     handle->response->sent = WEIR_SENT_ANSWERED;
     handle->handed_on = true;
     weir__curl_phases(handle->easy, true, false, &handle->response->phases);
+    weir__curl_handle_route(handle);
     return true;
 }
 
@@ -424,6 +431,7 @@ int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
     long status = 0;
     code = checked(handle, code, &status);
     weir__curl_phases(handle->easy, handle->sendings > 0, code == CURLE_OK, &response->phases);
+    weir__curl_handle_route(handle);
     if (code == CURLE_OK) {
         response->status = (int)status;
         response->sent = WEIR_SENT_ANSWERED;

@@ -67,6 +67,9 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 /* What is known, at any time, of the server having got the request. */
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle);
 
+/* Tells the response which way the transfer goes, as far as that is known by now. */
+void weir__curl_handle_route(const struct weir__curl_handle *handle);
+
 /* Reads the result into the response; returns 0 or the WEIR_E code. */
 int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code);
 

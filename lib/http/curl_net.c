@@ -88,6 +88,7 @@ static int copy(struct weir__net *net, const struct weir_net_opts *given, char *
     if (given->idle_max_ms == 0)
         net->opts.idle_max_ms = IDLE_MAX_MS;
     net->env_proxy = given->proxy == NULL && given->unix_socket == NULL && proxy_is_named();
+    net->tells_proxy = weir__curl_trait(WEIR__CURL_TELLS_PROXY);
     int rc = copy_texts(&net->opts, given);
     if (rc == 0)
         rc = copy_resolve(net, given->resolve);

@@ -14,8 +14,9 @@ enum { WEIR__NET_TEXT_MAX = 256 };
 struct weir__net {
     struct weir_net_opts opts; /* its texts are copies */
     struct curl_slist *resolve;
-    bool env_proxy; /* the environment names one */
-    int keylog;     /* file; -1: none */
+    bool env_proxy;   /* the environment names one */
+    bool tells_proxy; /* libcurl knows afterwards whether it was used */
+    int keylog;       /* file; -1: none */
 };
 
 /* Given options may be NULL. 0 or what weir_net_check returns, and its text (of WEIR__NET_TEXT_MAX

@@ -35,6 +35,7 @@ void weir__response_reset(weir_response *response)
                                             .tls_ns = -1,
                                             .first_byte_ns = -1,
                                             .body_ns = -1};
+    response->route = (struct weir__route){.http_version = 0};
     response->error_text[0] = '\0';
     weir__buf_reset(&response->head);
     weir__buf_reset(&response->body);
@@ -254,6 +255,13 @@ unsigned weir_response_attempts(const weir_response *response)
 int weir_response_phases(const weir_response *response, struct weir_phases *phases)
 {
     return weir__opts_fill(phases, sizeof response->phases, &response->phases);
+}
+
+const char *weir_response_peer(const weir_response *response, int *port)
+{
+    if (port != NULL)
+        *port = response->route.peer_port;
+    return response->route.peer_ip;
 }
 
 int64_t weir_response_server_wait_ms(const weir_response *response)

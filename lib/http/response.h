@@ -13,6 +13,15 @@
 
 #define WEIR__KEY_HEADER "Idempotency-Key: " /* how key_line begins */
 
+/* The way of an attempt, as <weir/attempt.h> has it. */
+struct weir__route {
+    int http_version;
+    enum weir_connection connection;
+    enum weir_via via;
+    int peer_port;
+    char peer_ip[WEIR_PEER_IP_MAX];
+};
+
 struct weir_response {
     int status;
     enum weir_outcome outcome;
@@ -21,6 +30,7 @@ struct weir_response {
     unsigned attempts;
     int64_t server_wait_ms;
     struct weir_phases phases;
+    struct weir__route route;
     struct weir__buf head; /* "Name: value" lines, each with its CRLF */
     struct weir__buf body;
     struct weir__history history;

@@ -226,20 +226,30 @@ class Http2(Connections):
                 requests, most, protocols = server.witness()
                 self.assertEqual((requests, protocols), (400, {"HTTP/2.0"}))
                 self.assertLessEqual(most, connections)
+                said = r"--http2: 400 attempts were answered in HTTP/2; [1-9]\d* connections made"
+                self.assertRegex(self.result.stderr, said)
 
     def test_not_unless_asked_for(self):
         with Secure() as server:
             self.run_at(server.tls_url, 5, "--cacert", AUTHORITY.file)
             self.assertEqual(server.witness()[2], {"HTTP/1.1"})
+            self.assertNotIn("HTTP/2", self.result.stderr)
 
     def test_a_server_that_does_not_speak_it(self):
         with Secure(http2=False) as server:
             self.run_at(server.tls_url, 50, "--cacert", AUTHORITY.file, "--http2")
             self.assertEqual(server.witness()[2], {"HTTP/1.1"})
+            self.assertIn("--http2: 0 attempts were answered in HTTP/2", self.result.stderr)
+            self.assertNotIn("no effect", self.result.stderr)
 
     def test_without_tls_it_stays_what_it_is(self):
         with Secure() as server:
             self.run_at(server.url, 5, "--http2")
+            first = self.result.stderr.split("\n", 1)[0]
+            self.assertEqual(first, "weir run: --http2 has no effect with http://, so not at the "
+                             "--base-url: it is spoken with https:// alone")  # fmt: skip
+            self.run_at(server.url, 5, "--http2", "--progress", "none", "--force")
+            self.assertEqual(self.result.stderr, "")
             self.assertEqual(server.witness()[2], {"HTTP/1.1"})
 
     def test_without_tls_and_without_asking(self):

@@ -189,6 +189,9 @@ static int a_text_without_names(void *unused)
     check_has(text, "\nweir_attempts_total{outcome=\"server_error\"} 1\n");
     check_has(text, "\nweir_request_body_bytes_total 8\n");
     check_has(text, "\nweir_response_body_bytes_total 16\n");
+    check_has(text, "\nweir_connections_total 0\n");
+    check_has(text, "\nweir_http2_attempts_total 0\n");
+    check_has(text, "\nweir_proxy_attempts_total 0\n");
     check_has(text, "\n# TYPE weir_attempt_duration_seconds histogram\n"
                     "weir_attempt_duration_seconds_bucket{le=\"0.001048575\"} 0\n");
     check_has(text, "\nweir_attempt_duration_seconds_bucket{le=\"0.008388607\"} 0\n"
