@@ -119,6 +119,7 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
     uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
     client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
     int rc = weir__observer_init(&client->observer, opts->log);
+    weir__plain_init(&client->plain, opts->net, &client->observer);
     if (rc == 0)
         rc = set_retry(client, opts->retry);
     if (rc == 0)
@@ -139,6 +140,8 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
 int weir_client_new(weir_client **out, const struct weir_client_opts *opts)
 {
     struct weir_client_opts own;
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     if (weir__rt() == NULL)
         return WEIR_ENORUNTIME;
@@ -188,12 +191,14 @@ int weir_client_free(weir_client *client)
 
 weir_limiter *weir_client_limiter(const weir_client *client)
 {
-    return client->limiter;
+    return client != NULL ? client->limiter : NULL;
 }
 
 int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats)
 {
     struct weir_breaker_stats own = {0};
+    if (client == NULL)
+        return WEIR_EINVAL;
     weir__circuit_figures(client->circuit, &own);
     return weir__opts_fill(stats, sizeof own, &own);
 }
@@ -201,6 +206,8 @@ int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_sta
 int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats)
 {
     struct weir_hedge_stats own = {.delay_ms = -1};
+    if (client == NULL)
+        return WEIR_EINVAL;
     weir__hedge_figures(client->hedger, &own);
     return weir__opts_fill(stats, sizeof own, &own);
 }

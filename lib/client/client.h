@@ -8,6 +8,7 @@
 #include "client/circuit.h"
 #include "client/hedge.h"
 #include "client/observe.h"
+#include "client/plain.h"
 #include "http/curl.h"
 #include "http/url.h"
 
@@ -27,7 +28,12 @@ struct weir_client {
     size_t max_body;
     size_t calls; /* under way */
     struct weir__observer observer;
+    struct weir__plain plain;
 };
+
+/* What a request without a client comes to, whose maker's failure was not looked at: WEIR_EINVAL,
+ * and a response that says so in *out (NULL: memory is out). */
+int weir__no_client(weir_response **out);
 
 /* A request made ready to be sent: what the transport gets, and what it is made of. */
 struct weir__prepared {

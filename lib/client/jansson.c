@@ -8,6 +8,8 @@ int weir_jansson_request(weir_client *client, const struct weir_request *request
 {
     char *text;
     size_t len;
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     int rc = weir_jansson_text(tree, &text, &len);
     if (rc == 0)

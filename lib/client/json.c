@@ -25,6 +25,8 @@ int weir_request_json(weir_client *client, const struct weir_request *given, con
 {
     struct weir_request request;
     const char **headers = NULL;
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     int rc = weir__opts_copy(&request, sizeof request, given);
     if (rc < 0 || json == NULL || request.body != NULL ||

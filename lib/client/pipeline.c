@@ -228,6 +228,8 @@ static int run_request(struct weir__call *call, const struct weir_request *given
         rc = weir__source_init(&call->source, request.body_from);
     if (rc == 0)
         rc = weir__prepare(call->client, &request, &call->response->key_line, &call->prepared);
+    if (rc == 0 && call->client->plain.matters)
+        weir__plain_warn(&call->client->plain, &call->client->observer, call->prepared.url);
     if (rc == 0)
         rc = find_limiter(call, &request);
     if (rc < 0) {
@@ -259,8 +261,23 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     return rc;
 }
 
+int weir__no_client(weir_response **out)
+{
+    static const char text[] = "the client is NULL: what did weir_client_new return?";
+    *out = weir__response_new(0);
+    if (*out == NULL)
+        return WEIR_ENOMEM;
+    (*out)->error = WEIR_EINVAL;
+    weir_response_set_failure(*out, WEIR_SENT_NEVER, text);
+    return WEIR_EINVAL;
+}
+
 int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
 {
+    if (out == NULL)
+        return WEIR_EINVAL;
+    if (client == NULL)
+        return weir__no_client(out);
     *out = weir__response_new(client->max_body);
     if (*out == NULL)
         return WEIR_ENOMEM;

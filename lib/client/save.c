@@ -137,6 +137,8 @@ int weir_request_save(weir_client *client, const struct weir_request *request, i
     struct weir_save_opts opts;
     struct sink sink = {.fd = -1};
     weir_stream *stream;
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     if (written != NULL)
         *written = 0;

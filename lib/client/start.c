@@ -84,7 +84,8 @@ static void wipe(const struct started *started)
 static int run_started(void *arg)
 {
     const struct started *started = weir__task_owned(weir_task_self());
-    started->client->calls--; /* weir_request counts it itself */
+    if (started->client != NULL)
+        started->client->calls--; /* weir_request counts it itself */
     int rc = weir_request(started->client, &started->request, arg);
     wipe(started);
     return rc;
@@ -93,17 +94,20 @@ static int run_started(void *arg)
 static void never_ran(weir_task *task)
 {
     const struct started *started = weir__task_owned(task);
-    started->client->calls--;
+    if (started->client != NULL)
+        started->client->calls--;
     wipe(started);
 }
 
 weir_task *weir_request_start(weir_group *group, weir_client *client,
                               const struct weir_request *request, weir_response **out)
 {
-    *out = NULL;
+    if (out != NULL) /* else the task says that it is */
+        *out = NULL;
     struct started *started = copy(client, request);
     weir_task *task = weir__spawn_owning(group, run_started, out, "request", started, never_ran);
-    client->calls += task != NULL; /* from now on it is in use */
+    if (client != NULL)
+        client->calls += task != NULL; /* from now on it is in use */
     return task;
 }
 
@@ -115,5 +119,7 @@ int weir_get(weir_client *client, const char *url, weir_response **out)
 int weir_post_json(weir_client *client, const char *url, const char *json, weir_response **out)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
+    if (json == NULL) /* not the GET that it would be without a body: it says so itself */
+        return weir_request(client, WEIR_REQUEST(.reserved = 1), out);
     return weir_request(client, WEIR_REQUEST(.url = url, .body = json, .headers = headers), out);
 }

@@ -251,21 +251,35 @@ static int open_stream(weir_stream *stream, const struct weir_request *given,
     return rc;
 }
 
+/* Without a response memory was out. */
+static int begin(weir_stream *stream, weir_client *client)
+{
+    if (client == NULL)
+        return weir__no_client(&stream->response);
+    stream->response = weir__response_new(client->max_body);
+    if (stream->response == NULL)
+        return WEIR_ENOMEM;
+    stream->client = client;
+    client->calls++;
+    return 0;
+}
+
 int weir_stream_open(weir_client *client, const struct weir_request *request,
                      const struct weir_stream_opts *opts, weir_stream **out)
 {
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     weir_stream *stream = weir__zalloc(sizeof *stream);
     if (stream == NULL)
         return WEIR_ENOMEM;
-    stream->client = client;
-    stream->response = weir__response_new(client->max_body);
+    int rc = begin(stream, client);
     if (stream->response == NULL) {
         weir__free(stream);
-        return WEIR_ENOMEM;
+        return rc;
     }
-    client->calls++;
-    int rc = open_stream(stream, request, opts);
+    if (rc == 0)
+        rc = open_stream(stream, request, opts);
     stream->ended = rc < 0;
     stream->rc = rc;
     *out = stream;
@@ -290,7 +304,8 @@ void weir_stream_close(weir_stream *stream)
     if (stream == NULL)
         return;
     weir__opened_end(&stream->opened);
-    stream->client->calls--;
+    if (stream->client != NULL)
+        stream->client->calls--;
     weir__sse_free(&stream->sse);
     weir_response_free(stream->response);
     weir__free(stream->body);

@@ -32,7 +32,7 @@ void weir__llm_show(struct weir__llm_held *held, const weir_response *response)
 void weir__llm_held_init(struct weir__llm_held *held, const weir_llm *llm, bool json)
 {
     *held = (struct weir__llm_held){.response = NULL};
-    weir__llm_heard_init(&held->heard, llm->client->max_body, json);
+    weir__llm_heard_init(&held->heard, llm != NULL ? llm->client->max_body : 0, json);
     weir__llm_show(held, NULL);
 }
 
@@ -43,6 +43,12 @@ int weir__llm_explain(struct weir__llm_held *held, int rc, const char *text)
     if (rc < 0 && held->heard.error[0] == '\0')
         weir__llm_set_error(&held->heard, text, strlen(text));
     return rc;
+}
+
+int weir__llm_check(const weir_llm *llm, struct weir__llm_held *held)
+{
+    static const char text[] = "the llm is NULL: what did weir_llm_new return?";
+    return llm != NULL ? 0 : weir__llm_explain(held, WEIR_EINVAL, text);
 }
 
 void weir__llm_held_free(struct weir__llm_held *held)
@@ -131,12 +137,16 @@ int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, j
 int weir_llm_chat(weir_llm *llm, const struct weir_llm_request *given, struct weir_llm_answer **out)
 {
     struct weir_llm_request request;
+    if (out == NULL)
+        return WEIR_EINVAL;
     struct weir__llm_held *held = weir__alloc(sizeof *held);
     *out = NULL;
     if (held == NULL)
         return WEIR_ENOMEM;
     int rc = weir__opts_copy(&request, sizeof request, given);
     weir__llm_held_init(held, llm, rc == 0 && request.schema != NULL);
+    if (rc == 0)
+        rc = weir__llm_check(llm, held);
     if (rc == 0)
         rc = weir__llm_ask(llm, &request, NULL, held);
     weir__llm_explain(held, rc, "");

@@ -120,6 +120,8 @@ static int run(struct extracting *extracting, const struct weir_llm_request *giv
     int rc = weir__opts_copy(&extracting->request, sizeof extracting->request, given);
     weir__llm_held_init(held, extracting->llm, true);
     if (rc == 0)
+        rc = weir__llm_check(extracting->llm, held);
+    if (rc == 0)
         rc = check(extracting);
     if (rc == 0 && (extracting->turns = json_array()) == NULL)
         rc = WEIR_ENOMEM;

@@ -78,6 +78,8 @@ static int set_up(weir_llm *llm, const struct weir_llm_opts *opts)
 int weir_llm_new(weir_llm **out, const struct weir_llm_opts *opts)
 {
     struct weir_llm_opts own;
+    if (out == NULL)
+        return WEIR_EINVAL;
     *out = NULL;
     int rc = weir__opts_copy(&own, sizeof own, opts);
     if (rc < 0)
@@ -114,5 +116,5 @@ int weir_llm_free(weir_llm *llm)
 
 weir_client *weir_llm_client(const weir_llm *llm)
 {
-    return llm->client;
+    return llm != NULL ? llm->client : NULL;
 }

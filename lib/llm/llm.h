@@ -26,6 +26,9 @@ void weir__llm_held_free(struct weir__llm_held *held);
 /* Gives a failure a text where it has none. Returns rc. */
 int weir__llm_explain(struct weir__llm_held *held, int rc, const char *text);
 
+/* WEIR_EINVAL, with its text, for an llm that is NULL, whose maker's failure was not looked at. */
+int weir__llm_check(const weir_llm *llm, struct weir__llm_held *held);
+
 /* Renews what is shown. */
 void weir__llm_show(struct weir__llm_held *held, const weir_response *response);
 

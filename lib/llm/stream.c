@@ -46,6 +46,8 @@ static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *r
 int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *given, weir_llm_stream **out)
 {
     struct weir_llm_request request;
+    if (out == NULL)
+        return WEIR_EINVAL;
     weir_llm_stream *stream = weir__zalloc(sizeof *stream);
     *out = NULL;
     if (stream == NULL)
@@ -53,6 +55,8 @@ int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *given, we
     int rc = weir__opts_copy(&request, sizeof request, given);
     stream->llm = llm;
     weir__llm_held_init(&stream->held, llm, rc == 0 && request.schema != NULL);
+    if (rc == 0)
+        rc = weir__llm_check(llm, &stream->held);
     if (rc == 0)
         rc = open_stream(stream, &request);
     if (rc < 0)
