@@ -26,6 +26,9 @@ NOISE = re.compile(
 COMMENT = re.compile(r"\A\s*/\*(.*?)\*/", re.S)
 HEADING = re.compile(r"^\s*-{3,} (.*?) -{3,}\s*$", re.S)
 FUNCTION = re.compile(r"^(?:WEIR_API\b[^;{]*?\b|#define )(weir_\w+)\(", re.M)
+STRUCT = re.compile(r"\bstruct (weir_\w+)")
+DEFINITION = re.compile(r"^struct (weir_\w+) \{", re.M)
+CALLS = re.compile(r"^WEIR_API\b[^;]*;|^typedef [^;]*\(\*\w+_fn\)[^;]*;", re.M)
 VERSION = re.compile(r"#define WEIR_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)")
 COMMANDS = ("run", "mock")
 
@@ -145,8 +148,31 @@ class Header:
         self.includes = re.findall(r"^#include <weir/(\w+)\.h>", text, re.M)
         self.body = NOISE.sub("", text[COMMENT.match(text).end() :])
         self.functions = FUNCTION.findall(self.body)
+        self.structs = DEFINITION.findall(self.body)
 
-    def text(self, pages):
+    def asked_for(self):
+        """The structs that its functions take, and those that it calls back with."""
+        names = STRUCT.findall(" ".join(CALLS.findall(self.body)))
+        return [name for name in dict.fromkeys(names) if name not in self.structs]
+
+    def definition(self, struct):
+        """The struct with its comment, and what makes one."""
+        maker = f"(struct {struct}){{"
+        defined = re.compile(rf"^struct {struct} {{", re.M)
+        return [part for part in chunks(self.body) if defined.search(part) or maker in part]
+
+    def borrowed(self, headers):
+        """What its functions take and other headers define: who looks up a function sees it, too."""
+        owners = {struct: header for header in headers for struct in header.structs}
+        parts = []
+        for struct in self.asked_for():
+            owner = owners[struct]
+            parts.append(f'.SS "struct {escaped(struct)}, of <weir/{owner.name}.h>"\n')
+            parts += [describe(part) for part in owner.definition(struct)]
+        return [".SH STRUCTURES OF OTHER HEADERS\n", *parts] if parts else []
+
+    def text(self, headers):
+        pages = {header.page for header in headers}
         names = [name for name in self.functions if name != self.page]
         also = {f"weir_{name}" for name in self.includes} if self.name != "weir" else pages
         parts = [
@@ -160,6 +186,7 @@ class Header:
             ".SH DESCRIPTION\n",
             prose(self.comment),
             *(describe(chunk) for chunk in chunks(self.body)),
+            *self.borrowed(headers),
         ]
         if also:
             seen = [f".BR {escaped(page)} (3)" for page in sorted(also - {self.page})]
@@ -172,7 +199,7 @@ def write_section_3(folder):
     headers = [Header(path) for path in sorted(INCLUDE.glob("*.h"))]
     pages = {header.page for header in headers}
     for header in headers:
-        (folder / f"{header.page}.3").write_text(header.text(pages), encoding="utf-8")
+        (folder / f"{header.page}.3").write_text(header.text(headers), encoding="utf-8")
         for function in header.functions:
             if function == header.page:
                 continue

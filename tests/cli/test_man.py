@@ -79,6 +79,26 @@ class Pages(unittest.TestCase):
             self.assertEqual(lost, set(), path.name)
 
     @unittest.skipUnless(MANDOC, "mandoc is not installed")
+    def test_a_function_is_shown_with_the_structs_that_it_takes(self):
+        """Wherever they are defined: their members and the comments there are what one looks for."""
+        texts = {path.stem: path.read_text(encoding="utf-8")
+                 for path in (SOURCE / "include" / "weir").glob("*.h")}  # fmt: skip
+        looked_at = 0
+        for text in texts.values():
+            for call in re.findall(r"^WEIR_API\b[^;]*;", text, flags=re.M):
+                function = re.search(r"\b(weir_\w+)\(", call)[1]
+                page = self.links.get(function, self.folder / "man3" / f"{function}.3")
+                shown = page.read_text(encoding="utf-8")
+                for struct in re.findall(r"\bstruct (weir_\w+)", call):
+                    self.assertEqual(len(re.findall(rf"(?m)^struct {struct} {{", shown)), 1,
+                                     f"{function}: {struct}")  # fmt: skip
+                    looked_at += 1
+        self.assertGreater(looked_at, 50)
+        page = self.links["weir_request"].read_text(encoding="utf-8")
+        for word in ("timeout_ms", "idempotency_key", "for the whole call, waiting",
+                     "#define WEIR_REQUEST(...)"):  # fmt: skip
+            self.assertIn(word, page)
+
     def test_the_program_says_the_same(self):
         shown = " ".join(mandoc("-T", "utf8", str(self.folder / "man1/weir.1")).split())
         for command in ("run", "mock"):
