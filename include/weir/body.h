@@ -51,7 +51,7 @@ WEIR_API int weir_file_body_open(weir_file_body **out, const char *path, int *er
 /* What to give to a request, borrowed, from the file's beginning. Does not suspend. */
 WEIR_API const struct weir_body *weir_file_body_of(weir_file_body *file);
 
-/* NULL is fine. Does not suspend. */
+/* Closes it; no request may be sending it. NULL is fine. Does not suspend. */
 WEIR_API void weir_file_body_close(weir_file_body *file);
 
 #ifdef __cplusplus
@@ -85,7 +85,8 @@ extern "C" {
  *
  * Returns 0 when the server answered and all is written; what weir_request and weir_stream_read
  * return; WEIR_EBODYSIZE over max_bytes; WEIR_EIO when fd takes no more, whose error text tells
- * why; WEIR_EINVAL for bad options. */
+ * why; WEIR_EINVAL for bad options or an fd that is not open; WEIR_ENOTSUP for an fd that is no
+ * regular file under the virtual clock. *out as weir_request's. */
 WEIR_API int weir_request_save(weir_client *client, const struct weir_request *request, int fd,
                                const struct weir_save_opts *opts, int64_t *written,
                                weir_response **out);

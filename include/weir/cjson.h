@@ -48,7 +48,7 @@ WEIR_API int weir_cjson_request_take(weir_client *client, const struct weir_requ
                                      cJSON *tree, weir_response **out);
 
 /* weir_cjson_parse of the response's body, with its errors; WEIR_EINVAL also for a NULL
- * response. */
+ * response. Does not suspend. */
 WEIR_API int weir_cjson_response(const weir_response *response, cJSON **tree,
                                  struct weir_json_error *error);
 

@@ -61,25 +61,28 @@ struct weir_client_opts {
 extern "C" {
 #endif
 
-/* A client in *out; opts may be NULL. Free it with weir_client_free. Errors: WEIR_EINVAL (options
- * that contradict each other), WEIR_EURL (base URL), WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME,
- * WEIR_ENOTSUP (virtual clock without a transport of your own), WEIR_EIO (a file of .net),
- * WEIR_ELIBCURL. What is wrong with .net or with libcurl stands in the log, too, as an error. Does
- * not suspend. */
+/* A client in *out; opts may be NULL. Free it with weir_client_free. Errors, with NULL in *out:
+ * WEIR_EINVAL (a bad option, options that contradict each other, a NULL out), WEIR_EURL (base URL),
+ * WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME, WEIR_ENOTSUP (virtual clock without a transport of
+ * your own), WEIR_EIO (a file of .net), WEIR_ELIBCURL. What is wrong with .net or with libcurl
+ * stands in the log, too, as an error. Does not suspend. */
 WEIR_API int weir_client_new(weir_client **out, const struct weir_client_opts *opts);
 
 /* Frees the client. NULL is fine. Returns 0, or WEIR_EBUSY while requests are under way (nothing
  * is done then). Does not suspend. */
 WEIR_API int weir_client_free(weir_client *client);
 
-/* The limiter the client uses, borrowed; NULL: one for each key. */
+/* The limiter the client uses, borrowed; NULL: one for each key, or a NULL client. Does not
+ * suspend. */
 WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
 
 /* Fills *stats, whose size must be set, with the state of the client's circuit breaker; all zero
- * (closed) for a client without one. 0, else WEIR_EINVAL. Does not suspend. */
+ * (closed) for a client without one. 0, or WEIR_EINVAL: a size that was never set, a NULL client.
+ * Does not suspend. */
 WEIR_API int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats);
 
-/* The same of its hedging. delay_ms is -1 for a client without. */
+/* The same of its hedging, with the same errors. delay_ms is -1 for a client without. Does not
+ * suspend. */
 WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats);
 
 /* Sends the request and waits for its answer. Suspends.
@@ -99,21 +102,25 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the
  *                   last failure
  *   WEIR_ENORUNTIME the caller is no task; nothing was sent
- *   WEIR_ENOMEM, or what a transport of your own returned.
+ *   WEIR_EINVAL     also for a NULL client, which the error text tells, and for a NULL out
+ *   WEIR_ENOMEM, or what a transport of your own, or .give_up of weir_retry_opts, returned.
  * *out is set in each case but for NULL when memory is out: it tells the attempts, and the last
- * answer or failure. The caller frees it. */
+ * answer or failure. The caller frees it with weir_response_free. */
 WEIR_API int weir_request(weir_client *client, const struct weir_request *request,
                           weir_response **out);
 
 /* weir_request as a task of its own in the group, so that weir_gather and weir_as_completed take
  * it; *out is set when the task ends, but for NULL when it is cancelled before it ran, and must
- * live until then. The request is copied. NULL as weir_spawn. The task's weir_task_arg is `out`. */
+ * live until then. The request is copied, and what is wrong with it, or with the client, is the
+ * task's status. NULL as weir_spawn, and suspends as that. The task's weir_task_arg is `out`. */
 WEIR_API weir_task *weir_request_start(weir_group *group, weir_client *client,
                                        const struct weir_request *request, weir_response **out);
 
-/* Shorthands. json is a NUL-terminated JSON text, sent with "Content-Type: application/json". A
- * POST is not sent again after a 500 or a lost connection, since the server may have acted on it:
- * where that does no harm, as with most LLM calls, use weir_request with .replay = 1. */
+/* Shorthands for weir_request, whose errors and *out they have, too; they suspend as that. url is
+ * as in weir_request. json is a NUL-terminated JSON text, sent with "Content-Type:
+ * application/json" (NULL: WEIR_EINVAL). A POST is not sent again after a 500 or a lost connection,
+ * since the server may have acted on it: where that does no harm, as with most LLM calls, use
+ * weir_request with .replay = 1. */
 WEIR_API int weir_get(weir_client *client, const char *url, weir_response **out);
 WEIR_API int weir_post_json(weir_client *client, const char *url, const char *json,
                             weir_response **out);

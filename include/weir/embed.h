@@ -27,11 +27,12 @@ WEIR_API int weir_embed_new(weir_embed **out, struct ev_loop *loop,
 WEIR_API int weir_embed_spawn(weir_embed *embed, weir_task_fn fn, void *arg,
                               void (*done)(int status, void *arg));
 
-/* Cancels all tasks; they end as the loop goes on. */
+/* Cancels all tasks; they end as the loop goes on, and no more are taken (WEIR_ECLOSED). */
 WEIR_API void weir_embed_stop(weir_embed *embed);
 
-/* Detaches. Tasks that have not ended are cancelled, and the loop is run until they have. NULL is
- * fine. From done too, but not from inside a task or while it is under way (WEIR_EDEADLK). */
+/* Detaches and frees it: 0. Tasks that have not ended are cancelled, and the loop is run until they
+ * have. NULL is fine. From done too, but not from inside a task or while it is under way:
+ * WEIR_EDEADLK, and nothing is done. */
 WEIR_API int weir_embed_free(weir_embed *embed);
 
 #ifdef __cplusplus

@@ -81,15 +81,18 @@ struct weir_phases {
 extern "C" {
 #endif
 
-/* Frees a response. NULL is fine. What the functions below return lives as long as it. */
+/* Frees a response. NULL is fine. What the functions below return is borrowed from it and lives as
+ * long as it; none of them suspends, or takes NULL for it. */
 WEIR_API void weir_response_free(weir_response *response);
 
-/* HTTP status, 0 when no answer came. */
+/* HTTP status, 0 when no answer came; its class, or WEIR_OUTCOME_FAILED; and what is known of the
+ * server having got the request. All of the last attempt. */
 WEIR_API int weir_response_status(const weir_response *response);
 WEIR_API enum weir_outcome weir_response_outcome(const weir_response *response);
 WEIR_API enum weir_sent weir_response_sent(const weir_response *response);
 
-/* The body, with a NUL behind it that body_len does not count; "" when there is none. */
+/* The body, after decompression, with a NUL behind it that body_len (in bytes) does not count; ""
+ * when there is none. */
 WEIR_API const char *weir_response_body(const weir_response *response);
 WEIR_API size_t weir_response_body_len(const weir_response *response);
 
@@ -98,7 +101,8 @@ WEIR_API size_t weir_response_body_len(const weir_response *response);
 WEIR_API const char *weir_response_header(const weir_response *response, const char *name,
                                           size_t *len);
 
-/* The server's own id of the request (x-request-id, request-id, ...), or NULL. As above. */
+/* The server's own id of the request (x-request-id, request-id, ...), or NULL; as above: NOT
+ * NUL-terminated. */
 WEIR_API const char *weir_response_request_id(const weir_response *response, size_t *len);
 
 /* The idempotency key that each of its attempts had, or was to have, or NULL: to ask, or to send it

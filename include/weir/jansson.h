@@ -50,7 +50,7 @@ WEIR_API int weir_jansson_request_take(weir_client *client, const struct weir_re
                                        json_t *tree, weir_response **out);
 
 /* weir_jansson_parse of the response's body, with its errors; WEIR_EINVAL also for a NULL
- * response. */
+ * response. Does not suspend. */
 WEIR_API int weir_jansson_response(const weir_response *response, json_t **tree,
                                    struct weir_json_error *error);
 

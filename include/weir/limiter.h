@@ -133,11 +133,11 @@ extern "C" {
  * 366 days, burst without rate, over 1,000,000,000 or longer than 146 years to fill, strict with a
  * burst over the rate or a rate over 1,000,000,000, more than WEIR_LIMITS_MAX limits, limits
  * besides shared ones), WEIR_ENOTSUP (limits shared through a file, under the virtual clock),
- * WEIR_ENOMEM, WEIR_ENORUNTIME. */
+ * WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
 WEIR_API int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts);
 
 /* Closes it and frees it, as soon as no client or permit uses it any more. NULL is fine. Tasks that
- * wait get WEIR_ECLOSED. */
+ * wait get WEIR_ECLOSED. Does not suspend. */
 WEIR_API void weir_limiter_free(weir_limiter *limiter);
 
 /* Takes `amount` requests and, if the limiter bounds the concurrency, one place. Suspends until
@@ -200,14 +200,15 @@ WEIR_API int weir_limiter_set_concurrency(weir_limiter *limiter, uint64_t concur
 
 /* Closes the gate for at least wait_ms from now, for everyone: what an answer such as 429 with
  * Retry-After asks for. A longer pause that is already under way stays. The buckets restart empty
- * when the gate opens, so that the flow begins at the configured rate instead of with a burst. */
+ * when the gate opens, so that the flow begins at the configured rate instead of with a burst. 0 or
+ * less changes nothing. Does not suspend. */
 WEIR_API void weir_limiter_pause_ms(weir_limiter *limiter, int64_t wait_ms);
 
 /* Ends admission for good: waiting tasks and later callers get WEIR_ECLOSED, those admitted go on.
  * For a graceful stop. Does not suspend. */
 WEIR_API void weir_limiter_close(weir_limiter *limiter);
 
-/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL. */
+/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL. Does not suspend. */
 WEIR_API int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats);
 
 #ifdef __cplusplus

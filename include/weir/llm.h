@@ -131,24 +131,25 @@ extern "C" {
  * not suspend. */
 WEIR_API int weir_llm_new(weir_llm **out, const struct weir_llm_opts *opts);
 
-/* As weir_client_free. */
+/* Frees it: 0 (NULL is fine), or WEIR_EBUSY as weir_client_free. Does not suspend. */
 WEIR_API int weir_llm_free(weir_llm *llm);
 
-/* The client below, borrowed: for its counts, and for other calls to the same API. */
+/* The client below, borrowed: for its counts, and for other calls to the same API. NULL for a
+ * NULL llm. Does not suspend. */
 WEIR_API weir_client *weir_llm_client(const weir_llm *llm);
 
 /* Asks and waits for the whole answer. Suspends. 0: the model has answered, or refused to: see
  * .refusal, and .reason for an answer that was cut off. Otherwise
  *   WEIR_EAPI    the API answered with an error; .error and .error_type tell which
- *   WEIR_EINVAL  no model, no message, a text that is not UTF-8, a bad option; as WEIR_EJSON for a
- *                schema or .extra that is no JSON object, nothing was sent then
+ *   WEIR_EINVAL  no model, no message, a text that is not UTF-8, a bad option, a NULL llm or out;
+ *                as WEIR_EJSON for a schema or .extra that is no JSON object, nothing was sent then
  *   WEIR_EJSON, WEIR_ESHAPE   the API's answer is not JSON, or not as the API documents it
  *   or what weir_request returns.
  * *out is set in each case, but for NULL when memory is out. Free it with weir_llm_answer_free. */
 WEIR_API int weir_llm_chat(weir_llm *llm, const struct weir_llm_request *request,
                            struct weir_llm_answer **out);
 
-/* NULL is fine. */
+/* Frees the answer and all that its members point to. NULL is fine. Does not suspend. */
 WEIR_API void weir_llm_answer_free(struct weir_llm_answer *answer);
 
 /* ---- answers that are read while they come ---- */
@@ -173,7 +174,7 @@ WEIR_API int weir_llm_stream_next(weir_llm_stream *stream, const char **piece);
  * stream, its texts until the next call. Does not suspend. */
 WEIR_API const struct weir_llm_answer *weir_llm_stream_answer(weir_llm_stream *stream);
 
-/* As weir_stream_close. */
+/* Closes and frees it, as weir_stream_close; its answer goes with it. NULL is fine. */
 WEIR_API void weir_llm_stream_close(weir_llm_stream *stream);
 
 /* ---- answers with a shape ---- */
@@ -183,8 +184,9 @@ WEIR_API void weir_llm_stream_close(weir_llm_stream *stream);
  * request->reasks times at most. Suspends. 0, or
  *   WEIR_ESHAPE    none of the answers would do, or one was cut off (.reason); .error tells why
  *   WEIR_EREFUSED  the model has refused: .refusal
- *   or what weir_llm_chat or `read` returns.
- * out may be NULL; *out gets the last answer, with the usage and number of all asks. */
+ *   or what weir_llm_chat or `read` returns; WEIR_EINVAL also without a schema or `read`.
+ * out may be NULL; *out gets the last answer, with the usage and number of all asks, to be freed
+ * with weir_llm_answer_free. */
 WEIR_API int weir_llm_extract(weir_llm *llm, const struct weir_llm_request *request,
                               weir_llm_read_fn read, void *result, struct weir_llm_answer **out);
 

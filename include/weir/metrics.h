@@ -53,12 +53,12 @@ struct weir_client_stats {
 extern "C" {
 #endif
 
-/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL. */
+/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL, also for a NULL client. */
 WEIR_API int weir_client_stats(const weir_client *client, struct weir_client_stats *stats);
 
 /* A time in ns that `percent` (1 to 99) per cent of the attempts did not exceed, at most an eighth
- * too high (and 18 us at least); -1 when there was none yet or for another percent. Cancelled
- * attempts are left out. */
+ * too high (and 18 us at least); -1 when there was none yet, for another percent, or a NULL client.
+ * Cancelled attempts are left out. */
 WEIR_API int64_t weir_client_latency_ns(const weir_client *client, unsigned percent);
 
 /* The counts of `count` clients as Prometheus text (format 0.0.4: serve it as "text/plain;
@@ -66,7 +66,8 @@ WEIR_API int64_t weir_client_latency_ns(const weir_client *client, unsigned perc
  * which may be NULL when room is 0. names[i] is the value of the label `client` of clients[i], in
  * UTF-8; names may be NULL for a single client, which has no such label then. Returns the length of
  * the whole text without the NUL: if that is room or more, it was cut. About 5 KB and 3 KB more for
- * each further client. WEIR_EINVAL: no client, or several without names that differ. */
+ * each further client. WEIR_EINVAL: no client, a NULL one, or several without names that
+ * differ. */
 WEIR_API int weir_client_metrics_text(const weir_client *const *clients, const char *const *names,
                                       size_t count, char *text, size_t room);
 

@@ -181,8 +181,9 @@ extern "C" {
 WEIR_API int weir_retry(const struct weir_retry_opts *opts, weir_task_fn fn, void *arg,
                         struct weir_retry_stats *stats);
 
-/* A budget in *out, opts may be NULL. WEIR_EINVAL, WEIR_ENOMEM. Free it with
- * weir_retry_budget_free (NULL is fine): it goes when the last client that has it goes. */
+/* A budget in *out, opts may be NULL. WEIR_EINVAL (a number out of its range), WEIR_ENOMEM. Free it
+ * with weir_retry_budget_free (NULL is fine): it goes when the last client that has it goes.
+ * Neither suspends. */
 WEIR_API int weir_retry_budget_new(weir_retry_budget **out,
                                    const struct weir_retry_budget_opts *opts);
 WEIR_API void weir_retry_budget_free(weir_retry_budget *budget);
@@ -202,11 +203,14 @@ WEIR_API struct weir_retry_stop weir_stop_before_delay_ms(int64_t ms);
 
 /* The event, which must outlive the calls, is set. */
 WEIR_API struct weir_retry_stop weir_stop_when_event(weir_event *event);
+
+/* One of them says stop; both do. */
 WEIR_API struct weir_retry_stop weir_stop_any(struct weir_retry_stop a, struct weir_retry_stop b);
 WEIR_API struct weir_retry_stop weir_stop_all(struct weir_retry_stop a, struct weir_retry_stop b);
 
 /* ---- wait: before attempt n+1. INT64_MAX as a maximum: none ---- */
 
+/* No wait; always the same, 0 or more. */
 WEIR_API struct weir_retry_wait weir_wait_none(void);
 WEIR_API struct weir_retry_wait weir_wait_fixed_ms(int64_t ms);
 
@@ -242,6 +246,7 @@ WEIR_API struct weir_retry_wait weir_wait_decorrelated_ms(int64_t base_ms, int64
 /* What fn(attempt, arg) says; called once for each wait. */
 WEIR_API struct weir_retry_wait weir_wait_callback(weir_wait_fn fn, void *arg);
 
+/* Both waits together. */
 WEIR_API struct weir_retry_wait weir_wait_sum(struct weir_retry_wait a, struct weir_retry_wait b);
 
 /* The n-th of them before attempt n+1, and the last one from then on: WEIR_WAIT_CHAIN(a, b, c). */
@@ -270,6 +275,7 @@ WEIR_API struct weir_retry_if weir_retry_if_safe(void);
 WEIR_API struct weir_retry_if weir_retry_if_failure(weir_retry_if_fn fn, void *arg);
 WEIR_API struct weir_retry_if weir_retry_if_result(weir_retry_if_fn fn, void *arg);
 
+/* When `a` says no; when one of them says yes; when both do. */
 WEIR_API struct weir_retry_if weir_retry_if_not(struct weir_retry_if a);
 WEIR_API struct weir_retry_if weir_retry_if_any(struct weir_retry_if a, struct weir_retry_if b);
 WEIR_API struct weir_retry_if weir_retry_if_all(struct weir_retry_if a, struct weir_retry_if b);

@@ -55,8 +55,8 @@ extern "C" {
  * Returns what weir_request returns: 0 when the server answered, whatever the status. The request's
  * (or client's) timeout_ms bounds this call, and the client's attempt_timeout_ms each attempt until
  * its content begins; neither bounds reading. Streams are not hedged. WEIR_EINVAL also for bad
- * options, and for .idle_ms or .idle_first_ms of the request. *out is set in each case, for
- * weir_stream_response, but for NULL when memory is out; close it with weir_stream_close.
+ * options, and for .body_from, .idle_ms or .idle_first_ms of the request. *out is set in each case,
+ * for weir_stream_response, but for NULL when memory is out; close it with weir_stream_close.
  *
  * An answer with a status of 400 or above has been read to its end, and so has any answer of a
  * transport of your own: weir_stream_read gives its body. */

@@ -54,6 +54,7 @@ WEIR_API size_t weir_semaphore_waiting(const weir_semaphore *semaphore);
 
 typedef struct weir_lock weir_lock;
 
+/* A lock that nobody owns. Freed, those who wait for it get WEIR_ECLOSED. */
 WEIR_API int weir_lock_new(weir_lock **out);
 WEIR_API void weir_lock_free(weir_lock *lock);
 
@@ -61,10 +62,11 @@ WEIR_API void weir_lock_free(weir_lock *lock);
  * WEIR_EDEADLK when the caller owns it already. */
 WEIR_API int weir_lock_acquire(weir_lock *lock);
 
-/* 0, WEIR_EBUSY when it is owned or somebody waits for it, WEIR_EDEADLK, WEIR_ENORUNTIME. */
+/* Makes the calling task the owner if that can be had at once: 0, WEIR_EBUSY when it is owned or
+ * somebody waits for it, WEIR_EDEADLK, WEIR_ENORUNTIME. */
 WEIR_API int weir_lock_try(weir_lock *lock);
 
-/* 0, or WEIR_EINVAL when the caller is not the owner. */
+/* Gives it to the task that waits longest: 0, or WEIR_EINVAL when the caller is not the owner. */
 WEIR_API int weir_lock_release(weir_lock *lock);
 WEIR_API int weir_lock_is_held(const weir_lock *lock); /* by anyone */
 
@@ -72,6 +74,7 @@ WEIR_API int weir_lock_is_held(const weir_lock *lock); /* by anyone */
 
 typedef struct weir_event weir_event;
 
+/* An event that is not set. */
 WEIR_API int weir_event_new(weir_event **out);
 WEIR_API void weir_event_free(weir_event *event);
 
@@ -126,6 +129,8 @@ WEIR_API int weir_queue_try_get(weir_queue *queue, void **item); /* or WEIR_EBUS
 /* No more items: putters get WEIR_ECLOSED, getters the items that are left and then WEIR_ECLOSED.
  */
 WEIR_API void weir_queue_close(weir_queue *queue);
+
+/* Items that are in it. */
 WEIR_API size_t weir_queue_count(const weir_queue *queue);
 
 /* ---- barrier: asyncio.Barrier ---- */
@@ -144,6 +149,7 @@ WEIR_API int weir_barrier_wait(weir_barrier *barrier);
 
 typedef struct weir_once weir_once;
 
+/* What is to be done once, and is not yet. */
 WEIR_API int weir_once_new(weir_once **out);
 WEIR_API void weir_once_free(weir_once *once);
 
