@@ -341,10 +341,30 @@ static int from_a_transport_of_ones_own(void *arg)
     return weir_client_free(client);
 }
 
+/* What makes one wait for another process does not go with a clock that jumps. */
+static int no_pipe_under_the_virtual_clock(void *arg)
+{
+    const struct weir_transport transport = WEIR_TRANSPORT(.perform = say_four);
+    int fds[2];
+    weir_client *client;
+    (void)arg;
+    check_int(pipe(fds), 0);
+    check_int(weir_client_new(&client, WEIR_CLIENT_OPTS(.base_url = "http://a.example",
+                                                        .transport = &transport)),
+              0);
+    struct saved saved = save(client, fds[1]);
+    check_int(saved.rc, WEIR_ENOTSUP);
+    check_int(saved.written, 0);
+    close(fds[0]);
+    close(fds[1]);
+    return weir_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(from_a_transport_of_ones_own),
+        VIRTUAL_TEST(no_pipe_under_the_virtual_clock),
         REAL_TEST(to_a_file_from_where_it_stands),
         REAL_TEST(to_a_slow_pipe),
         REAL_TEST(to_a_slow_socket),
