@@ -252,7 +252,6 @@ static bool take_input(struct options *options, int argc, char **argv)
     return true;
 }
 
-/* What cannot be seen in one option alone. */
 /* Rows with whole URLs may still be for https. */
 static void say_what_is_in_vain(const struct options *options)
 {
@@ -262,6 +261,7 @@ static void say_what_is_in_vain(const struct options *options)
                  "spoken with https:// alone");
 }
 
+/* What cannot be seen in one option alone. */
 static bool is_consistent(struct options *options)
 {
     if (options->output == NULL)

@@ -31,9 +31,12 @@ struct weir_client {
     struct weir__plain plain;
 };
 
-/* What a request without a client comes to, whose maker's failure was not looked at: WEIR_EINVAL,
- * and a response that says so in *out (NULL: memory is out). */
-int weir__no_client(weir_response **out);
+/* What a request comes to that cannot even be begun: WEIR_EINVAL, and a response that says why in
+ * *out (NULL: memory is out). Without a client, whose maker's failure was not looked at, that is
+ * why. */
+int weir__refused(const weir_client *client, weir_response **out, const char *why);
+
+extern const char weir__unknown_size[]; /* why, of a request's struct */
 
 /* A request made ready to be sent: what the transport gets, and what it is made of. */
 struct weir__prepared {
@@ -42,9 +45,9 @@ struct weir__prepared {
     const char **headers; /* NULL: the client's own list serves */
 };
 
-/* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENOMEM. Borrows from client and request, and
- * *key_line, which it makes for a request with an idempotency key: it is the caller's to free. */
-int weir__prepare(weir_client *client, const struct weir_request *request, char **key_line,
+/* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, of all of which the response says why, WEIR_ENOMEM.
+ * Borrows from client, request, and response, which keeps the line with the idempotency key. */
+int weir__prepare(weir_client *client, const struct weir_request *request, weir_response *response,
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);
 

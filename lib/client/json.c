@@ -29,9 +29,13 @@ int weir_request_json(weir_client *client, const struct weir_request *given, con
         return WEIR_EINVAL;
     *out = NULL;
     int rc = weir__opts_copy(&request, sizeof request, given);
-    if (rc < 0 || json == NULL || request.body != NULL ||
-        request.body_from != NULL) /* no such request: it says so itself */
-        return weir_request(client, WEIR_REQUEST(.reserved = 1), out);
+    if (rc < 0)
+        return weir__refused(client, out, weir__unknown_size);
+    if (json == NULL)
+        return weir__refused(client, out, "the JSON text is NULL");
+    if (request.body != NULL || request.body_from != NULL)
+        return weir__refused(client, out,
+                             "the JSON text is the body: the request has one of its own");
     request.body = json;
     request.body_len = len;
     if (!weir__headers_have(request.headers, "Content-Type:")) {

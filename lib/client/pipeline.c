@@ -206,7 +206,10 @@ static int find_limiter(struct weir__call *call, const struct weir_request *requ
     const char *key = request->limit_key;
     if (client->limiters == NULL) {
         call->limiter = client->limiter;
-        return key == NULL ? 0 : WEIR_EINVAL;
+        return key == NULL ? 0
+                           : weir__response_refuse(call->response, WEIR_EINVAL,
+                                                   ".limit_key is set, but the client has no "
+                                                   ".limiters");
     }
     if (key == NULL)
         return use_servers_limiter(call);
@@ -220,23 +223,31 @@ static void leave_limiter(const struct weir__call *call)
         weir__admission_let_go(call->limiter);
 }
 
+/* What is wrong with it, the response says. */
+static int check_and_prepare(struct weir__call *call, const struct weir_request *given,
+                             struct weir_request *request)
+{
+    int rc = weir__opts_copy(request, sizeof *request, given);
+    if (rc < 0)
+        return weir__response_refuse(call->response, rc, weir__unknown_size);
+    rc = weir__source_init(&call->source, request->body_from);
+    if (rc < 0)
+        return weir__response_refuse(call->response, rc,
+                                     ".body_from is not made with WEIR_BODY(...), or has no .read");
+    rc = weir__prepare(call->client, request, call->response, &call->prepared);
+    if (rc == 0 && call->client->plain.matters)
+        weir__plain_warn(&call->client->plain, &call->client->observer, call->prepared.url);
+    return rc < 0 ? rc : find_limiter(call, request);
+}
+
 static int run_request(struct weir__call *call, const struct weir_request *given)
 {
     struct weir_request request;
-    int rc = weir__opts_copy(&request, sizeof request, given);
-    if (rc == 0)
-        rc = weir__source_init(&call->source, request.body_from);
-    if (rc == 0)
-        rc = weir__prepare(call->client, &request, &call->response->key_line, &call->prepared);
-    if (rc == 0 && call->client->plain.matters)
-        weir__plain_warn(&call->client->plain, &call->client->observer, call->prepared.url);
-    if (rc == 0)
-        rc = find_limiter(call, &request);
-    if (rc < 0) {
-        call->response->error = rc;
-        weir_response_set_failure(call->response, WEIR_SENT_NEVER, weir_strerror(rc));
+    int rc = check_and_prepare(call, given, &request);
+    if (rc < 0 && call->response->error == 0)
+        weir__response_refuse(call->response, rc, weir_strerror(rc));
+    if (rc < 0)
         return rc;
-    }
     call->amount = request.amount > 0 ? request.amount : 1;
     call->at.replay = call->prepared.exchange.replay;
     call->stay.want.of[WEIR_TOKENS] = tokens_of(call, &request);
@@ -261,15 +272,12 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     return rc;
 }
 
-int weir__no_client(weir_response **out)
+int weir__refused(const weir_client *client, weir_response **out, const char *why)
 {
-    static const char text[] = "the client is NULL: what did weir_client_new return?";
+    if (client == NULL)
+        why = "the client is NULL: what did weir_client_new return?";
     *out = weir__response_new(0);
-    if (*out == NULL)
-        return WEIR_ENOMEM;
-    (*out)->error = WEIR_EINVAL;
-    weir_response_set_failure(*out, WEIR_SENT_NEVER, text);
-    return WEIR_EINVAL;
+    return *out != NULL ? weir__response_refuse(*out, WEIR_EINVAL, why) : WEIR_ENOMEM;
 }
 
 int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
@@ -277,7 +285,7 @@ int weir_request(weir_client *client, const struct weir_request *request, weir_r
     if (out == NULL)
         return WEIR_EINVAL;
     if (client == NULL)
-        return weir__no_client(out);
+        return weir__refused(NULL, out, NULL);
     *out = weir__response_new(client->max_body);
     if (*out == NULL)
         return WEIR_ENOMEM;

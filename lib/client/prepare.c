@@ -9,6 +9,11 @@
 #include "http/header.h"
 #include "http/response.h"
 
+enum { HEADER_FAULT_MAX = 160 };
+
+const char weir__unknown_size[] = "the request has a .size that is not known, or values behind it: "
+                                  "make it with WEIR_REQUEST(...)";
+
 static bool idempotent(const char *method) /* RFC 9110, section 9.2.2 */
 {
     static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -45,15 +50,19 @@ static const char **merge(char *const *base, const char *const *own, const char 
 
 /* The client's own headers may hold a key: they go to the base URL's origin and nowhere else. */
 static int set_headers(const weir_client *client, const struct weir_request *request, bool own,
-                       const char *key_line, struct weir__prepared *prepared)
+                       weir_response *response, struct weir__prepared *prepared)
 {
     static char *const none[] = {NULL};
+    const char *key_line = response->key_line;
     char *const *base = own ? client->headers : none;
-    int rc = weir__headers_check(request->headers);
-    if (rc == 0 && key_line != NULL && weir__headers_have(request->headers, key_line))
-        rc = WEIR_EHEADER;
-    if (rc < 0)
-        return rc;
+    char why[HEADER_FAULT_MAX];
+    if (weir__headers_check(request->headers) < 0) {
+        weir__headers_fault(request->headers, why, sizeof why);
+        return weir__response_refuse(response, WEIR_EHEADER, why);
+    }
+    if (key_line != NULL && weir__headers_have(request->headers, key_line))
+        return weir__response_refuse(response, WEIR_EHEADER,
+                                     "both .idempotency_key and a header give the key");
     if (request->headers == NULL && key_line == NULL) {
         prepared->exchange.headers = (const char *const *)base;
         return 0;
@@ -89,63 +98,88 @@ static bool key_ok(const char *key)
     return len <= KEY_MAX;
 }
 
-/* The header with it. NULL with 0: the request has none. */
-static int make_key_line(const char *key, char **line)
+/* The header with it, which stays the response's. */
+static int make_key_line(const char *key, weir_response *response)
 {
     char uuid[UUID_LEN + 1];
     if (key == NULL)
         return 0;
     if (!key_ok(key))
-        return WEIR_EHEADER;
+        return weir__response_refuse(
+            response, WEIR_EHEADER,
+            ".idempotency_key has a blank or another character that is not "
+            "printable ASCII, or is over 255 bytes");
     if (key[0] == '\0') {
         make_uuid(uuid);
         key = uuid;
     }
     size_t size = sizeof WEIR__KEY_HEADER + strlen(key);
-    *line = weir__alloc(size);
-    if (*line == NULL)
+    response->key_line = weir__alloc(size);
+    if (response->key_line == NULL)
         return WEIR_ENOMEM;
-    snprintf(*line, size, "%s%s", WEIR__KEY_HEADER, key);
+    snprintf(response->key_line, size, "%s%s", WEIR__KEY_HEADER, key);
     return 0;
 }
 
-int weir__prepare(weir_client *client, const struct weir_request *request, char **key_line,
-                  struct weir__prepared *prepared)
+/* What is wrong with it beside URL, headers and key; NULL: nothing. */
+static const char *fault_of(const struct weir_request *request, const char *method)
 {
-    struct weir_exchange *exchange = &prepared->exchange;
-    bool own;
-    *prepared = (struct weir__prepared){.url = NULL};
-    if (request->reserved != 0 || request->reserved2 != 0 ||
-        request->priority < -WEIR_PRIORITY_MAX || request->priority > WEIR_PRIORITY_MAX)
-        return WEIR_EINVAL;
+    bool body = request->body != NULL || request->body_from != NULL;
+    if (request->reserved != 0 || request->reserved2 != 0)
+        return "a reserved field is not 0: make the request with WEIR_REQUEST(...)";
+    if (request->priority < -WEIR_PRIORITY_MAX || request->priority > WEIR_PRIORITY_MAX)
+        return ".priority is beyond WEIR_PRIORITY_MAX";
     if (request->idle_ms < 0 || request->idle_first_ms < 0)
-        return WEIR_EINVAL;
+        return ".idle_ms or .idle_first_ms is negative";
+    if (!weir__header_name_ok(method, strlen(method)))
+        return ".method is empty or holds a blank or another character of no method";
+    if (request->body != NULL && request->body_from != NULL)
+        return "both .body and .body_from are set";
+    if (request->body == NULL && request->body_len > 0)
+        return ".body_len is set, but .body is NULL"; /* libcurl would read it from somewhere */
+    if (body && strcmp(method, "HEAD") == 0)
+        return "a HEAD request has no body"; /* libcurl would wait for the answer's */
+    return NULL;
+}
+
+static const char *method_of(const struct weir_request *request)
+{
+    if (request->method != NULL)
+        return request->method;
+    return request->body != NULL || request->body_from != NULL ? "POST" : "GET";
+}
+
+static void fill(struct weir_exchange *exchange, const weir_client *client,
+                 const struct weir_request *request)
+{
     exchange->body = request->body;
     exchange->body_len = request->body_len;
     if (request->body != NULL && request->body_len == 0)
         exchange->body_len = strlen(request->body);
-    exchange->method = request->method;
-    bool body = request->body != NULL || request->body_from != NULL;
-    if (request->method == NULL)
-        exchange->method = body ? "POST" : "GET";
-    if (!weir__header_name_ok(exchange->method, strlen(exchange->method)))
-        return WEIR_EINVAL;
-    if (request->body != NULL && request->body_from != NULL)
-        return WEIR_EINVAL;
-    if (request->body == NULL && request->body_len > 0)
-        return WEIR_EINVAL; /* libcurl would read it from somewhere */
-    if (body && strcmp(exchange->method, "HEAD") == 0)
-        return WEIR_EINVAL; /* it means nothing, and libcurl would wait for the answer's body */
     exchange->replay =
         request->replay != 0 || request->idempotency_key != NULL || idempotent(exchange->method);
     exchange->timeout_ms = client->attempt_timeout_ms;
     exchange->idle_ms = request->idle_ms;
     exchange->idle_first_ms = request->idle_first_ms;
+}
+
+int weir__prepare(weir_client *client, const struct weir_request *request, weir_response *response,
+                  struct weir__prepared *prepared)
+{
+    bool own;
+    *prepared = (struct weir__prepared){.url = NULL};
+    prepared->exchange.method = method_of(request);
+    const char *fault = fault_of(request, prepared->exchange.method);
+    if (fault != NULL)
+        return weir__response_refuse(response, WEIR_EINVAL, fault);
+    fill(&prepared->exchange, client, request);
     int rc = weir__url_resolve(&client->base, request->url, &prepared->url, &own);
-    exchange->url = prepared->url;
+    if (rc == WEIR_EURL)
+        weir__response_refuse(response, rc, weir__url_fault(&client->base, request->url));
+    prepared->exchange.url = prepared->url;
     if (rc == 0)
-        rc = make_key_line(request->idempotency_key, key_line);
-    return rc < 0 ? rc : set_headers(client, request, own, *key_line, prepared);
+        rc = make_key_line(request->idempotency_key, response);
+    return rc < 0 ? rc : set_headers(client, request, own, response, prepared);
 }
 
 void weir__prepared_free(struct weir__prepared *prepared)

@@ -145,8 +145,10 @@ int weir_request_save(weir_client *client, const struct weir_request *request, i
     int rc = weir__opts_copy(&opts, sizeof opts, given);
     if (rc == 0)
         rc = sink_init(&sink, fd, opts.max_bytes);
-    if (rc < 0) /* no such request: it says so itself */
-        return weir_request(client, WEIR_REQUEST(.reserved = 1), out);
+    if (rc < 0)
+        return weir__refused(client, out,
+                             "the descriptor is not open, or the options are not made with "
+                             "WEIR_SAVE_OPTS(...)");
     rc = weir_stream_open(client, request, WEIR_STREAM_OPTS(.idle_ms = opts.idle_ms), &stream);
     if (stream == NULL)
         return rc;

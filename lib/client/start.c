@@ -119,7 +119,7 @@ int weir_get(weir_client *client, const char *url, weir_response **out)
 int weir_post_json(weir_client *client, const char *url, const char *json, weir_response **out)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
-    if (json == NULL) /* not the GET that it would be without a body: it says so itself */
-        return weir_request(client, WEIR_REQUEST(.reserved = 1), out);
+    if (json == NULL && out != NULL) /* not the GET that it would be without a body */
+        return weir__refused(client, out, "the JSON text is NULL");
     return weir_request(client, WEIR_REQUEST(.url = url, .body = json, .headers = headers), out);
 }

@@ -231,23 +231,45 @@ static int copy_body(weir_stream *stream, struct weir_request *request)
     return 0;
 }
 
+/* What a request may not have as a stream's; NULL: nothing. */
+static const char *fault_of(const struct weir_request *request)
+{
+    if (request->body_from != NULL) /* nobody would read it once the answer has begun */
+        return "a stream's request takes no .body_from: give its .body";
+    if (request->idle_ms != 0 || request->idle_first_ms != 0)
+        return "a stream's .idle_ms is that of WEIR_STREAM_OPTS(...), not of the request";
+    return NULL;
+}
+
+static int check_and_copy(weir_stream *stream, const struct weir_request *given,
+                          const struct weir_stream_opts *opts, struct weir_request *request)
+{
+    int rc = set_up(stream, opts);
+    if (rc == WEIR_EINVAL)
+        return weir__response_refuse(
+            stream->response, rc,
+            "the stream's options are not made with WEIR_STREAM_OPTS(...), "
+            "or too large");
+    if (rc < 0)
+        return rc;
+    rc = weir__opts_copy(request, sizeof *request, given);
+    if (rc < 0)
+        return weir__response_refuse(stream->response, rc, weir__unknown_size);
+    const char *fault = fault_of(request);
+    if (fault != NULL)
+        return weir__response_refuse(stream->response, WEIR_EINVAL, fault);
+    return copy_body(stream, request);
+}
+
 static int open_stream(weir_stream *stream, const struct weir_request *given,
                        const struct weir_stream_opts *opts)
 {
     struct weir_request request;
-    int rc = set_up(stream, opts);
-    if (rc == 0)
-        rc = weir__opts_copy(&request, sizeof request, given);
-    if (rc == 0 && request.body_from != NULL)
-        rc = WEIR_EINVAL; /* nobody would read it once the answer has begun */
-    if (rc == 0 && (request.idle_ms != 0 || request.idle_first_ms != 0))
-        rc = WEIR_EINVAL; /* the reader's limit is the stream's */
-    if (rc == 0)
-        rc = copy_body(stream, &request);
+    int rc = check_and_copy(stream, given, opts, &request);
     if (rc == 0)
         return weir__open(stream->client, &request, stream->response, &stream->opened);
-    stream->response->error = rc;
-    weir_response_set_failure(stream->response, WEIR_SENT_NEVER, weir_strerror(rc));
+    if (stream->response->error == 0)
+        weir__response_refuse(stream->response, rc, weir_strerror(rc));
     return rc;
 }
 
@@ -255,7 +277,7 @@ static int open_stream(weir_stream *stream, const struct weir_request *given,
 static int begin(weir_stream *stream, weir_client *client)
 {
     if (client == NULL)
-        return weir__no_client(&stream->response);
+        return weir__refused(NULL, &stream->response, NULL);
     stream->response = weir__response_new(client->max_body);
     if (stream->response == NULL)
         return WEIR_ENOMEM;

@@ -1,5 +1,6 @@
 #include "http/header.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,16 +41,42 @@ static bool frames_the_request(const char *line)
            weir__header_same_name(line, "Transfer-Encoding:");
 }
 
+/* What is wrong with it; NULL: nothing. */
+static const char *line_fault(const char *line)
+{
+    size_t name = weir__header_name_len(line);
+    if (line[name] != ':')
+        return "has no colon";
+    if (!weir__header_name_ok(line, name))
+        return "has a name that is empty or holds a blank or another character of no name";
+    if (!weir__header_value_ok(line + name, strlen(line + name)))
+        return "holds a control character, such as a line's end";
+    return frames_the_request(line) ? "is set by weir alone" : NULL;
+}
+
 int weir__headers_check(const char *const *lines)
 {
     for (; lines != NULL && *lines != NULL; lines++) {
-        size_t name = weir__header_name_len(*lines);
-        if ((*lines)[name] != ':' || !weir__header_name_ok(*lines, name) ||
-            !weir__header_value_ok(*lines + name, strlen(*lines + name)) ||
-            frames_the_request(*lines))
+        if (line_fault(*lines) != NULL)
             return WEIR_EHEADER;
     }
     return 0;
+}
+
+void weir__headers_fault(const char *const *lines, char *text, size_t size)
+{
+    size_t n = 0;
+    const char *fault = NULL;
+    while (lines != NULL && lines[n] != NULL && (fault = line_fault(lines[n])) == NULL)
+        n++;
+    if (fault == NULL) {
+        snprintf(text, size, "%s", weir_strerror(WEIR_EHEADER));
+        return;
+    }
+    size_t name = weir__header_name_len(lines[n]);
+    bool named = lines[n][name] == ':' && weir__header_name_ok(lines[n], name);
+    snprintf(text, size, "header %zu%s%.*s%s %s", n + 1, named ? " (" : "", named ? (int)name : 0,
+             lines[n], named ? ")" : "", fault);
 }
 
 bool weir__header_same_name(const char *a, const char *b)

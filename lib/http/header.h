@@ -14,6 +14,9 @@ bool weir__header_value_ok(const char *value, size_t len);
  * Transfer-Encoding). 0 or WEIR_EHEADER. NULL is an empty list. */
 int weir__headers_check(const char *const *lines);
 
+/* Which line it was and why, for people; no line's value, which may be a key. */
+void weir__headers_fault(const char *const *lines, char *text, size_t size);
+
 /* Bytes of the name in a checked line. */
 size_t weir__header_name_len(const char *line);
 

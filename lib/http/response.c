@@ -108,6 +108,13 @@ void weir_response_set_failure(weir_response *response, enum weir_sent sent, con
     memcpy(response->error_text, safe, len + 1);
 }
 
+int weir__response_refuse(weir_response *response, int rc, const char *why)
+{
+    response->error = rc;
+    weir_response_set_failure(response, WEIR_SENT_NEVER, why);
+    return rc;
+}
+
 /* ---- reading ---- */
 
 int weir_response_status(const weir_response *response)

@@ -40,6 +40,9 @@ struct weir_response {
 
 weir_response *weir__response_new(size_t max_body);
 
+/* A request that is not sent at all: its code, and why, for people. Returns rc. */
+int weir__response_refuse(weir_response *response, int rc, const char *why);
+
 /* Forgets what an earlier attempt left, but keeps its memory, the count of attempts and the
  * history. */
 void weir__response_reset(weir_response *response);

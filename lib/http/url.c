@@ -164,19 +164,37 @@ static int resolve_absolute(struct weir__base *base, const char *url, char **out
     return *out != NULL ? 0 : WEIR_ENOMEM;
 }
 
+/* "//host/path" would leave the base's host, and "ftp://" is another protocol. */
+static bool leaves(const char *url)
+{
+    return strncmp(url, "//", 2) == 0 || (url[0] != '/' && strstr(url, "://") != NULL);
+}
+
 int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool *own)
 {
     *out = NULL;
     *own = true;
     if (url != NULL && is_absolute(url))
         return resolve_absolute(base, url, out, own);
-    if (url == NULL || !text_ok(url))
-        return WEIR_EURL;
-    /* "//host/path" would leave the base's host, and "ftp://" is another protocol. */
-    bool other = strncmp(url, "//", 2) == 0 || (url[0] != '/' && strstr(url, "://") != NULL);
-    if (base->text == NULL || other)
+    if (url == NULL || !text_ok(url) || leaves(url) || base->text == NULL)
         return WEIR_EURL;
     return join(base, url, out);
+}
+
+const char *weir__url_fault(const struct weir__base *base, const char *url)
+{
+    if (url == NULL || url[0] == '\0')
+        return "the request has no URL: set .url";
+    if (!text_ok(url))
+        return "the URL has a blank or a control character, which must be percent-encoded (%20), "
+               "or is over 64 KiB";
+    if (is_absolute(url))
+        return "the URL is malformed: it is not of the form https://host:port/path";
+    if (leaves(url))
+        return "the URL leads to another server without http:// or https:// in front";
+    if (base->text == NULL)
+        return "the URL has no http:// or https:// in front, and the client has no .base_url";
+    return weir_strerror(WEIR_EURL);
 }
 
 /* ---- who is asked ---- */

@@ -24,6 +24,9 @@ void weir__base_free(struct weir__base *base);
  * paths while SDKs' base URLs end in /v1. 0, WEIR_EURL, WEIR_ENOMEM. */
 int weir__url_resolve(struct weir__base *base, const char *url, char **out, bool *own);
 
+/* Why it was WEIR_EURL, for people. */
+const char *weir__url_fault(const struct weir__base *base, const char *url);
+
 /* "scheme://host:port" of an absolute URL that weir__url_resolve has made, in small letters and
  * with the port even where the URL leaves it out, without a user name: two URLs of one server give
  * the same text. Cut off at size - 1, with a NUL behind it. Returns the length without the cut. */

@@ -180,7 +180,7 @@ static int nothing_asked_for(void *unused)
     weir_response *response = NULL;
     int rc = weir_post_json(client, "/x", NULL, &response);
     (void)unused;
-    check_says(rc, response, "invalid argument");
+    check_says(rc, response, "the JSON text is NULL");
     check_int(weir_get(client, NULL, &response), WEIR_EURL);
     weir_response_free(response);
     check_int(weir_request(client, NULL, &response), WEIR_EURL);

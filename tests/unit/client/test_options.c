@@ -1,4 +1,6 @@
 /* Options that cannot be meant, and requests that are wrong: refused by name, nothing is sent. */
+#include <weir/body.h>
+
 #include "client_rig.h"
 
 static int count_free_calls;
@@ -149,38 +151,96 @@ static int defaults(void *arg)
 
 /* ---- requests ---- */
 
-static void check_wrong(weir_client *client, struct weir_request request, int want)
+/* Refused with that code, for a reason with these words in it. */
+static void check_wrong(weir_client *client, struct weir_request request, int want, const char *why)
 {
+    weir_response *response = NULL;
     if (request.size == 0)
         request.size = sizeof request;
-    struct went went = ask(client, &request);
-    check_int(went.rc, want);
-    check_int((int64_t)went.attempts, 0);
-    check_int(went.status, 0);
-    check_int(went.sent, WEIR_SENT_NEVER);
-    check_int(went.outcome, WEIR_OUTCOME_FAILED);
-    check_int(went.took_ms, 0);
+    int64_t begin_ms = weir_now_ms();
+    check_int(weir_request(client, &request, &response), want);
+    check_int(weir_response_error(response), want);
+    check_int((int64_t)weir_response_attempts(response), 0);
+    check_int(weir_response_status(response), 0);
+    check_int(weir_response_sent(response), WEIR_SENT_NEVER);
+    check_int(weir_response_outcome(response), WEIR_OUTCOME_FAILED);
+    check_int(weir_now_ms() - begin_ms, 0);
+    const char *text = weir_response_error_text(response);
+    if (strstr(text, why) == NULL)
+        fail_msg("\"%s\" in place of \"%s\"", text, why);
+    weir_response_free(response);
+}
+#define WRONG(client, want, why, ...)                                                              \
+    check_wrong((client), (struct weir_request){__VA_ARGS__}, (want), (why))
+
+static int wrong_urls(void *arg)
+{
+    struct model_server server = {.latency_ms = 1}, other = {.latency_ms = 1};
+    struct weir_transport model = model_transport(&other);
+    weir_client *client = CLIENT(&server, .rate = 1, .burst = 1), *baseless;
+    (void)arg;
+    WRONG(client, WEIR_EURL, "no URL", .url = NULL);
+    WRONG(client, WEIR_EURL, "no URL", .url = "");
+    WRONG(client, WEIR_EURL, "another server", .url = "gopher://h/");
+    WRONG(client, WEIR_EURL, "another server", .url = "//h/");
+    WRONG(client, WEIR_EURL, "percent-encoded", .url = "/a b");
+    WRONG(client, WEIR_EURL, "malformed", .url = "http://h:x/");
+    check_int((int64_t)server.requests, 0);
+    check_int(weir_client_new(&baseless, WEIR_CLIENT_OPTS(.transport = &model)), 0);
+    WRONG(baseless, WEIR_EURL, ".base_url", .url = "/x");
+    done(baseless, &other);
+    return done(client, &server);
+}
+
+static int wrong_headers(void *arg)
+{
+    static const char *const colonless[] = {"A: b", "secret", NULL},
+                             *const framing[] = {"transfer-encoding: x", NULL},
+                             *const ended[] = {"X-Key: secret\r\nHost: h", NULL},
+                             *const nameless[] = {"X Key: secret", NULL},
+                             *const key[] = {"idempotency-key: 1", NULL};
+    struct model_server server = {.latency_ms = 1};
+    weir_client *client = CLIENT(&server, .rate = 1, .burst = 1);
+    (void)arg;
+    WRONG(client, WEIR_EHEADER, "header 2 has no colon", .url = "/", .headers = colonless);
+    WRONG(client, WEIR_EHEADER, "header 1 (transfer-encoding) is set by weir", .url = "/",
+          .headers = framing);
+    WRONG(client, WEIR_EHEADER, "header 1 (X-Key) holds a control", .url = "/", .headers = ended);
+    WRONG(client, WEIR_EHEADER, "header 1 has a name that", .url = "/", .headers = nameless);
+    WRONG(client, WEIR_EHEADER, "both .idempotency_key and", .url = "/", .headers = key,
+          .idempotency_key = "");
+    WRONG(client, WEIR_EHEADER, ".idempotency_key has", .url = "/", .idempotency_key = "a b");
+    check_int((int64_t)server.requests, 0);
+    return done(client, &server);
+}
+
+static int64_t no_body(void *arg, void *buf, size_t room)
+{
+    (void)arg;
+    (void)buf;
+    (void)room;
+    return 0;
 }
 
 static int wrong_requests(void *arg)
 {
-    static const char *const colonless[] = {"A", NULL}, *const framing[] = {"transfer-encoding: x",
-                                                                            NULL};
+    const struct weir_body *body = WEIR_BODY(.read = no_body);
     struct model_server server = {.latency_ms = 1};
     weir_client *client = CLIENT(&server, .rate = 1, .burst = 1);
     (void)arg;
-    check_wrong(client, (struct weir_request){.url = NULL}, WEIR_EURL);
-    check_wrong(client, (struct weir_request){.url = "gopher://h/"}, WEIR_EURL);
-    check_wrong(client, (struct weir_request){.url = "/a b"}, WEIR_EURL);
-    check_wrong(client, (struct weir_request){.url = "/", .size = 7}, WEIR_EINVAL);
-    check_wrong(client, (struct weir_request){.url = "/", .reserved = 1}, WEIR_EINVAL);
-    check_wrong(client, (struct weir_request){.url = "/", .method = ""}, WEIR_EINVAL);
-    check_wrong(client, (struct weir_request){.url = "/", .method = "GET /"}, WEIR_EINVAL);
-    check_wrong(client, (struct weir_request){.url = "/", .method = "HEAD", .body = "b"},
-                WEIR_EINVAL);
-    check_wrong(client, (struct weir_request){.url = "/", .headers = colonless}, WEIR_EHEADER);
-    check_wrong(client, (struct weir_request){.url = "/", .headers = framing}, WEIR_EHEADER);
-    check_wrong(client, (struct weir_request){.url = "/", .amount = 2}, WEIR_ENEVER);
+    WRONG(client, WEIR_EINVAL, "WEIR_REQUEST(", .url = "/", .size = 7);
+    WRONG(client, WEIR_EINVAL, "reserved", .url = "/", .reserved = 1);
+    WRONG(client, WEIR_EINVAL, ".priority", .url = "/", .priority = WEIR_PRIORITY_MAX + 1);
+    WRONG(client, WEIR_EINVAL, ".idle_ms", .url = "/", .idle_ms = -1);
+    WRONG(client, WEIR_EINVAL, ".method", .url = "/", .method = "");
+    WRONG(client, WEIR_EINVAL, ".method", .url = "/", .method = "GET /");
+    WRONG(client, WEIR_EINVAL, "HEAD", .url = "/", .method = "HEAD", .body = "b");
+    WRONG(client, WEIR_EINVAL, "both .body and .body_from", .url = "/", .body = "b",
+          .body_from = body);
+    WRONG(client, WEIR_EINVAL, ".body is NULL", .url = "/", .body_len = 1);
+    WRONG(client, WEIR_EINVAL, "no .read", .url = "/", .body_from = WEIR_BODY(.length = 1));
+    WRONG(client, WEIR_EINVAL, "no .limiters", .url = "/", .limit_key = "a");
+    WRONG(client, WEIR_ENEVER, "", .url = "/", .amount = 2);
     check_int((int64_t)server.requests, 0);
     check_int(ask(client, GET).took_ms, 1); /* and no token was taken */
     return done(client, &server);
@@ -221,6 +281,8 @@ int main(void)
         VIRTUAL_TEST(retry_options),
         VIRTUAL_TEST(limiter_options),
         VIRTUAL_TEST(defaults),
+        VIRTUAL_TEST(wrong_urls),
+        VIRTUAL_TEST(wrong_headers),
         VIRTUAL_TEST(wrong_requests),
         cmocka_unit_test(test_outside_of_a_runtime),
         VIRTUAL_TEST(libcurl_needs_the_real_clock),
