@@ -108,8 +108,12 @@ struct weir_attempt {
     int http_version;   /* of the answer: 10, 11, 20 (HTTP/2); 0: none came, or it is not known. As
                            those of before `retry`, like the next two */
     enum weir_connection connection;
-    enum weir_via via; /* who is at the other end of it: weir_response_peer */
-    int reserved;      /* 0 */
+    enum weir_via via;  /* who is at the other end of it: weir_response_peer */
+    int reserved;       /* 0 */
+    void *user;         /* the request's .user */
+    const char *method; /* for the hook of <weir/log.h>, and elsewhere NULL, as is the next one */
+    const char *url;    /* absolute, without secrets (as in <weir/log.h>), cut after
+                           WEIR_LOG_URL_MAX */
 };
 
 /* One attempt that has ended, as weir_response_history tells of it. */

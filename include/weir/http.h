@@ -53,6 +53,7 @@ struct weir_request {
     int64_t idle_first_ms; /* the same before that, from when the request is sent. A header is not
                               silence, nor is a request's body until the kernel has it all (which
                               keeps up to some MB); 0: no limit */
+    void *user;            /* yours: rules and hooks see it in each attempt (<weir/attempt.h>) */
 };
 /* An idempotency key that is to be made up, anew for each request. */
 #define WEIR_IDEMPOTENCY_KEY_NEW ""

@@ -19,7 +19,7 @@
 enum weir_log_level {
     WEIR_LOG_ERROR = 1, /* a call failed, or was given up with a 408, 409, 425, 429 or 5xx */
     WEIR_LOG_WARN,      /* an attempt failed and another follows; a call was cancelled or refused */
-    WEIR_LOG_INFO,      /* a call was answered */
+    WEIR_LOG_INFO,      /* a call was answered, a stream to its end or until it was closed */
     WEIR_LOG_DEBUG,     /* each attempt */
     WEIR_LOG_TRACE,     /* headers */
 };
@@ -27,12 +27,16 @@ enum weir_log_level {
 /* The longest text, its NUL included. What is longer is cut. */
 #define WEIR_LOG_TEXT_MAX 1024
 
+/* The longest URL in a text and in the hook, its NUL included. What is longer is cut. */
+#define WEIR_LOG_URL_MAX 512
+
 /* Takes one line, without a newline, control characters replaced by '?'; valid for the time of the
  * call. Runs in the task whose attempt or call it is; must neither suspend nor free the client. */
 typedef void (*weir_log_fn)(enum weir_log_level level, const char *text, void *arg);
 
 /* Is told of each attempt that has ended, both sendings of a hedged one included (<weir/attempt.h>;
- * a cancelled one has rc WEIR_ECANCELED). As above. */
+ * a cancelled one has rc WEIR_ECANCELED), with the request's method, URL and .user; of a stream's
+ * at the head of its answer. As above. */
 typedef void (*weir_attempt_fn)(const struct weir_attempt *attempt, void *arg);
 
 struct weir_log_opts {

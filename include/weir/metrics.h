@@ -26,7 +26,8 @@ struct weir_wait_times {
     uint64_t backoff_ns;
 };
 
-/* Since the client was made. */
+/* Since the client was made. What is read as a stream (weir_request_save does so, too) ends, as a
+ * call and as an attempt, with the stream: well, failed, or canceled when it is closed before. */
 struct weir_client_stats {
     size_t size;       /* sizeof(struct weir_client_stats): set it before */
     uint64_t requests; /* calls that have begun */
@@ -36,17 +37,18 @@ struct weir_client_stats {
                                   closed limiter */
     uint64_t attempts;         /* that have begun */
     struct weir_outcome_counts attempts_ended;
-    uint64_t in_flight;      /* attempts now */
+    uint64_t in_flight;      /* attempts now, open streams among them */
     uint64_t bytes_sent;     /* bodies of the attempts that may have reached the server */
     uint64_t bytes_received; /* bodies of answers, after decompression; of streams, what was read */
     uint64_t latency_count;  /* attempts that ended otherwise than by a cancel ... */
     uint64_t latency_sum_ns; /* ... and the time that they took together, streams to their head,
-                                with which their attempt ends */
+                                at which they are counted here */
     struct weir_wait_times waits;
     uint64_t connections;    /* made for attempts; with HTTP/2 many share one */
     uint64_t http2_attempts; /* that were answered in HTTP/2 */
     uint64_t
         proxy_attempts; /* that went through a proxy, as far as that is known (enum weir_via) */
+    uint64_t streams;   /* open now: those whose content is on its way */
 };
 
 #ifdef __cplusplus

@@ -29,6 +29,11 @@ static int classify(weir_response *response, int rc, struct weir__told *told)
     return rc;
 }
 
+bool weir__call_is_open(const struct weir__call *call)
+{
+    return call->opened != NULL && call->opened->download != NULL;
+}
+
 /* What the decision, the caller's rules and hooks, and the history see of it. */
 static void tell(struct weir__call *call, const struct weir__told *told)
 {
@@ -48,7 +53,8 @@ static void tell(struct weir__call *call, const struct weir__told *told)
     weir__retry_ended(at, weir__now_ns(call->client->rt));
     weir__record_result(call);
     weir__observe_attempt_end(&call->client->observer, &call->prepared.exchange, at,
-                              at->started_ns + at->elapsed_ns - call->stay.admitted_ns);
+                              at->started_ns + at->elapsed_ns - call->stay.admitted_ns,
+                              weir__call_is_open(call));
 }
 
 /* What the answer says it has cost in tokens; -1: it does not say, or no limit counts them. */
@@ -73,11 +79,6 @@ static int carry_out(struct weir__call *call)
     if (weir__source_is_given(&call->source))
         exchange->body_len = (size_t)call->source.read; /* for the counts */
     return weir__source_result(&call->source, rc, call->response);
-}
-
-bool weir__call_is_open(const struct weir__call *call)
-{
-    return call->opened != NULL && call->opened->download != NULL;
 }
 
 int weir__attempt(struct weir__call *call)

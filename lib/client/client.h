@@ -59,16 +59,26 @@ struct weir__opened {
     weir_limiter *limiter; /* with a download: in use, and the stay's */
     struct weir__stay stay;
     int64_t used; /* tokens that it turned out to cost; -1: unknown */
+    struct weir__content content;
 };
 
 /* As weir_request, into a response that the caller has made, but returns once the content of a good
- * answer begins; what the request points to must live until then, its body until weir__opened_end.
+ * answer begins, whose end is the caller's to tell (weir__observe_content_end); what the request
+ * points to must live until then, its body until weir__opened_end.
  */
 int weir__open(weir_client *client, const struct weir_request *request, weir_response *response,
                struct weir__opened *opened);
 
 /* weir_stream_close, but for the response, which is the caller's then. */
 weir_response *weir__stream_close_keeping(weir_stream *stream);
+
+/* For who can tell a whole content from one that was cut: its end is not yet that of the call,
+ * which is good if weir__stream_finish or weir_stream_close comes first, else weir__stream_fail. */
+void weir__stream_doubt(weir_stream *stream);
+
+/* Ends a stream that has not failed yet, as one that did: its user could make nothing of it. With a
+ * text the response says so. Suspends for a moment. */
+void weir__stream_fail(weir_stream *stream, int rc, const char *text);
 
 /* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
 void weir__opened_end(struct weir__opened *opened);

@@ -135,6 +135,11 @@ static void attempts(const struct source *source, const char *series)
     add_outcomes(source, series, &stats.attempts_ended);
 }
 
+static void streams_now(const struct source *source, const char *series)
+{
+    add_count(source, series, NULL, NULL, source->client->observer.counts.streams);
+}
+
 static void attempts_now(const struct source *source, const char *series)
 {
     add_count(source, series, NULL, NULL, figures(source->client).in_flight);
@@ -207,6 +212,21 @@ static void waits(const struct source *source, const char *series)
     add_seconds(source, series, "backoff", waits->backoff_ns);
 }
 
+/* By integers, as times are: what a program's locale makes of a %g is no number for who reads it.
+ */
+static void add_rate(struct sink *sink, double per_s)
+{
+    const double most = 1e9, parts = 1e9;
+    uint64_t rate = (uint64_t)((per_s < most ? per_s : most) * parts + 0.5);
+    const uint64_t whole = (uint64_t)parts;
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, SECONDS, rate / whole, rate % whole);
+    while (digits[len - 1] == '0')
+        len--;
+    len -= digits[len - 1] == '.';
+    add(sink, " %.*s\n", len, digits);
+}
+
 /* Of a client with a limiter for each key there is none. */
 static void learned_rate(const struct source *source, const char *series)
 {
@@ -214,7 +234,7 @@ static void learned_rate(const struct source *source, const char *series)
     if (source->client->limiter == NULL || weir_limiter_stats(source->client->limiter, &stats) < 0)
         return;
     add_series(source, series, NULL, NULL);
-    add(source->sink, " %.6g\n", stats.learned_per_s);
+    add_rate(source->sink, stats.learned_per_s);
 }
 
 static const struct family {
@@ -222,10 +242,12 @@ static const struct family {
     void (*add)(const struct source *source, const char *series);
 } families[] = {
     {"weir_requests_total", "counter", "Calls that have ended, by outcome.", requests},
-    {"weir_requests_in_progress", "gauge", "Calls that wait for their turn, are sent or back off.",
-     requests_now},
+    {"weir_requests_in_progress", "gauge",
+     "Calls that wait for their turn, are sent or back off, and open streams.", requests_now},
     {"weir_attempts_total", "counter", "Sendings that have ended, by outcome.", attempts},
-    {"weir_attempts_in_flight", "gauge", "Sendings under way.", attempts_now},
+    {"weir_attempts_in_flight", "gauge", "Sendings under way, open streams among them.",
+     attempts_now},
+    {"weir_streams_open", "gauge", "Streams whose content is on its way.", streams_now},
     {"weir_request_body_bytes_total", "counter", "Bytes of the bodies that were sent.", sent},
     {"weir_response_body_bytes_total", "counter",
      "Bytes of the answers' bodies, after decompression.", received},

@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/opts.h"
 #include "http/redact.h"
 #include "http/response.h"
-
-enum { URL_TEXT_MAX = 512 }; /* of a line, so that there is room for what became of it */
 
 int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts)
 {
@@ -69,7 +68,7 @@ static void begin(struct line *line, const struct weir_exchange *exchange)
     const char *url = exchange->url != NULL ? exchange->url : "(no URL)";
     line->len = 0;
     add(line, "%s ", exchange->method != NULL ? exchange->method : "?");
-    add_safely(line, url, strlen(url), URL_TEXT_MAX);
+    add_safely(line, url, strlen(url), WEIR_LOG_URL_MAX);
 }
 
 /* What came of an attempt: "503", or "connection lost ...: Recv failure". */
@@ -166,7 +165,7 @@ void weir__observe_attempt_begin(struct weir__observer *observer,
 }
 
 static void count_attempt(struct weir__observer *observer, const struct weir_exchange *exchange,
-                          const struct weir_attempt *at, int64_t took_ns)
+                          const struct weir_attempt *at, int64_t took_ns, bool goes_on)
 {
     struct weir_client_stats *counts = &observer->counts;
     if (at->sent != WEIR_SENT_NEVER)
@@ -179,14 +178,22 @@ static void count_attempt(struct weir__observer *observer, const struct weir_exc
         counts->attempts_ended.canceled++;
         return;
     }
-    ++*counter(&counts->attempts_ended, at->outcome);
+    if (!goes_on)
+        ++*counter(&counts->attempts_ended, at->outcome);
     weir__histogram_add(&observer->latency, took_ns);
+}
+
+void weir__observe_attempt_dropped(struct weir__observer *observer, const struct weir_attempt *at)
+{
+    ++*counter(&observer->counts.attempts_ended, at->outcome);
 }
 
 static void add_phase(struct line *line, const char *name, int64_t time_ns)
 {
-    if (time_ns >= 0)
-        add(line, ", %s %.1f", name, (double)time_ns / (double)WEIR__NS_PER_MS);
+    const int64_t tenth_ns = WEIR__NS_PER_MS / 10;
+    long long tenths = (long long)((time_ns + tenth_ns / 2) / tenth_ns);
+    if (time_ns >= 0) /* by integers: a locale would have its say in a %f */
+        add(line, ", %s %lld.%lld", name, tenths / 10, tenths % 10);
 }
 
 /* ", HTTP/2, connection reused, to 192.0.2.7:443". */
@@ -234,13 +241,26 @@ static __attribute__((noinline)) void say_attempt(const struct weir__observer *o
         say_answer_headers(observer, at->response);
 }
 
+/* With what belongs to the request, for as long as the call lasts. */
+static __attribute__((noinline)) void call_hook(const struct weir__observer *observer,
+                                                const struct weir_exchange *exchange,
+                                                const struct weir_attempt *at)
+{
+    char url[WEIR_LOG_URL_MAX];
+    struct weir_attempt shown = *at;
+    weir__redact(url, sizeof url, exchange->url, strlen(exchange->url));
+    shown.method = exchange->method;
+    shown.url = url;
+    observer->log.attempt(&shown, observer->log.arg);
+}
+
 void weir__observe_attempt_end(struct weir__observer *observer,
                                const struct weir_exchange *exchange, const struct weir_attempt *at,
-                               int64_t took_ns)
+                               int64_t took_ns, bool goes_on)
 {
-    count_attempt(observer, exchange, at, took_ns);
+    count_attempt(observer, exchange, at, took_ns, goes_on);
     if (observer->log.attempt != NULL)
-        observer->log.attempt(at, observer->log.arg);
+        call_hook(observer, exchange, at);
     if (wants(observer, WEIR_LOG_DEBUG))
         say_attempt(observer, exchange, at, took_ns);
 }
@@ -296,19 +316,24 @@ static enum weir_log_level count_end(struct weir_client_stats *counts,
     return answered ? WEIR_LOG_INFO : WEIR_LOG_ERROR;
 }
 
+static void add_end(struct line *line, const struct weir_attempt *at, int rc)
+{
+    struct weir_attempt last = *at;
+    last.rc = rc;
+    add(line, ": ");
+    add_result(line, &last);
+    add(line, "; attempts: %u, in %lld ms", at->number, ms_of(at->elapsed_ns));
+}
+
 static __attribute__((noinline)) void say_end(const struct weir__observer *observer,
                                               enum weir_log_level level,
                                               const struct weir_exchange *exchange,
                                               const struct weir_attempt *at, enum weir_why why,
                                               int rc)
 {
-    struct weir_attempt last = *at;
     struct line line;
-    last.rc = rc;
     begin(&line, exchange);
-    add(&line, ": ");
-    add_result(&line, &last);
-    add(&line, "; attempts: %u, in %lld ms", at->number, ms_of(at->elapsed_ns));
+    add_end(&line, at, rc);
     if (at->number > 0)
         add(&line, "; %s", weir_why_text(why));
     say(observer, level, &line);
@@ -320,4 +345,75 @@ void weir__observe_end(struct weir__observer *observer, const struct weir_exchan
     enum weir_log_level level = count_end(&observer->counts, at, rc);
     if (wants(observer, level))
         say_end(observer, level, exchange, at, why, rc);
+}
+
+/* ---- streams ---- */
+
+/* "GET https://...": the request may be gone when the stream ends. */
+static __attribute__((noinline)) char *begin_kept(const struct weir_exchange *exchange)
+{
+    struct line line;
+    begin(&line, exchange);
+    return weir__strdup(line.text);
+}
+
+void weir__observe_content_begin(struct weir__observer *observer, struct weir__content *content,
+                                 const struct weir_exchange *exchange,
+                                 const struct weir_attempt *at, enum weir_why why, int64_t now_ns)
+{
+    observer->counts.streams += content->sending;
+    content->open = true;
+    content->at = *at;
+    content->why = why;
+    content->begun_ns = now_ns;
+    content->what = wants(observer, WEIR_LOG_ERROR) ? begin_kept(exchange) : NULL;
+}
+
+static enum weir_log_level count_content(struct weir_client_stats *counts,
+                                         const struct weir__content *content, int rc)
+{
+    bool canceled = rc == WEIR__CLOSED || rc == WEIR_ECANCELED;
+    struct weir_outcome_counts *ended = &counts->attempts_ended;
+    enum weir_outcome outcome = rc < 0 ? WEIR_OUTCOME_FAILED : content->at.outcome;
+    if (content->sending) {
+        counts->streams--;
+        ++*(canceled ? &ended->canceled : counter(ended, outcome));
+    }
+    if (rc != WEIR__CLOSED)
+        return count_end(counts, &content->at, rc);
+    counts->requests_ended.canceled++;
+    return WEIR_LOG_INFO;
+}
+
+static __attribute__((noinline)) void say_content(const struct weir__observer *observer,
+                                                  enum weir_log_level level,
+                                                  const struct weir__content *content, int rc,
+                                                  int64_t took_ns)
+{
+    struct line line = {.len = 0};
+    add(&line, "%s", content->what != NULL ? content->what : "(no URL)");
+    add_end(&line, &content->at, rc < 0 ? rc : 0);
+    if (content->sending)
+        add(&line, "; a stream of %llu bytes", (unsigned long long)content->bytes);
+    if (content->sending && content->events > 0)
+        add(&line, ", %llu events", (unsigned long long)content->events);
+    if (content->sending)
+        add(&line, ", in %lld ms", ms_of(took_ns));
+    if (rc >= 0)
+        add(&line, "; %s",
+            rc == WEIR__CLOSED ? "closed before its end" : weir_why_text(content->why));
+    say(observer, level, &line);
+}
+
+void weir__observe_content_end(struct weir__observer *observer, struct weir__content *content,
+                               int rc, int64_t now_ns)
+{
+    if (!content->open)
+        return;
+    content->open = false;
+    enum weir_log_level level = count_content(&observer->counts, content, rc);
+    if (wants(observer, level))
+        say_content(observer, level, content, rc, now_ns - content->begun_ns);
+    weir__free(content->what);
+    content->what = NULL;
 }

@@ -129,6 +129,16 @@ static int end(struct weir__call *call, enum weir_why why)
     return rc == call->at.rc ? rc : fail(call, rc);
 }
 
+/* The caller's rule wants another answer than a good one whose content is still to come, or none.
+ */
+static void drop(struct weir__call *call)
+{
+    if (!weir__call_is_open(call))
+        return;
+    weir__opened_end(call->opened);
+    weir__observe_attempt_dropped(&call->client->observer, &call->at);
+}
+
 static int run(struct weir__call *call)
 {
     int rc = admit(call);
@@ -143,8 +153,7 @@ static int run(struct weir__call *call)
             return end(call, why);
         weir__observe_retry(&call->client->observer, &call->prepared.exchange, &call->at, why,
                             wait_ns);
-        if (weir__call_is_open(call)) /* the caller's rule wants another answer than a good one */
-            weir__opened_end(call->opened);
+        drop(call);
         rc = sleep_and_admit(call, wait_ns);
         if (rc < 0) {
             weir__retry_undo(&call->client->retry, &call->at);
@@ -248,11 +257,27 @@ static int run_request(struct weir__call *call, const struct weir_request *given
         weir__response_refuse(call->response, rc, weir_strerror(rc));
     if (rc < 0)
         return rc;
+    call->at.user = request.user;
     call->amount = request.amount > 0 ? request.amount : 1;
     call->at.replay = call->prepared.exchange.replay;
     call->stay.want.of[WEIR_TOKENS] = tokens_of(call, &request);
     call->stay.priority = request.priority;
     return run_within(call, timeout_of(call->client, &request));
+}
+
+/* A good answer that is read as a stream ends with that. */
+static void observe_end(struct weir__call *call, int rc)
+{
+    weir_client *client = call->client;
+    const struct weir_exchange *exchange = &call->prepared.exchange;
+    struct weir__opened *opened = call->opened;
+    if (rc < 0 || opened == NULL || call->response->status >= 400) {
+        weir__observe_end(&client->observer, exchange, &call->at, call->record.why, rc);
+        return;
+    }
+    opened->content.sending = opened->download != NULL;
+    weir__observe_content_begin(&client->observer, &opened->content, exchange, &call->at,
+                                call->record.why, weir__now_ns(client->rt));
 }
 
 static int run_counted(struct weir__call *call, const struct weir_request *request)
@@ -264,7 +289,7 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     client->calls++;
     weir__observe_begin(&client->observer);
     int rc = run_request(call, request);
-    weir__observe_end(&client->observer, &call->prepared.exchange, &call->at, call->record.why, rc);
+    observe_end(call, rc);
     weir__prepared_free(&call->prepared);
     weir__source_free(&call->source);
     leave_limiter(call);
@@ -303,7 +328,7 @@ int weir__open(weir_client *client, const struct weir_request *request, weir_res
     opened->used = -1;
     int rc = run_counted(&call, request);
     if (rc < 0)
-        weir__opened_end(opened);
+        drop(&call);
     return rc;
 }
 

@@ -118,17 +118,15 @@ static int save(weir_stream *stream, struct sink *sink)
 }
 
 /* In the response's own words, where it was not the transfer that failed. */
-static void explain(weir_response *response, const struct sink *sink, int rc)
+static void explain(weir_stream *stream, const struct sink *sink, int rc)
 {
-    char text[sizeof response->error_text];
-    if (rc == 0 || response->error == rc)
+    char text[sizeof((weir_response *)NULL)->error_text];
+    if (rc == 0 || weir_response_error(weir_stream_response(stream)) == rc)
         return;
     snprintf(text, sizeof text, "%s", weir_strerror(rc));
     if (sink->error != 0)
         snprintf(text, sizeof text, "the answer could not be written: %s", strerror(sink->error));
-    response->error = rc;
-    response->outcome = WEIR_OUTCOME_FAILED;
-    weir_response_set_failure(response, response->sent, text);
+    weir__stream_fail(stream, rc, text);
 }
 
 int weir_request_save(weir_client *client, const struct weir_request *request, int fd,
@@ -154,10 +152,10 @@ int weir_request_save(weir_client *client, const struct weir_request *request, i
         return rc;
     if (rc == 0)
         rc = save(stream, &sink);
+    explain(stream, &sink, rc);
     *out = weir__stream_close_keeping(stream);
     if (weir_response_status(*out) < 400)
         weir__buf_reset(&(*out)->body); /* of a transport that brings it whole */
-    explain(*out, &sink, rc);
     if (written != NULL)
         *written = sink.written;
     return rc;

@@ -27,6 +27,8 @@ struct weir_stream {
     int64_t idle_ns;
     size_t read_of_body; /* of the response's, where that holds the answer */
     bool reading;        /* a task is inside */
+    bool canceled;       /* the last that was read */
+    bool doubt;          /* an end of the content need not be that of the call */
     bool ended;
     int rc; /* how, once ended */
     /* Events. */
@@ -40,24 +42,37 @@ struct weir_stream {
 
 /* ---- reading ---- */
 
-static void set_failure(weir_stream *stream, int rc)
+static void set_failure(weir_stream *stream, int rc, const char *text)
+{
+    stream->response->error = rc;
+    stream->response->outcome = WEIR_OUTCOME_FAILED;
+    weir_response_set_failure(stream->response, WEIR_SENT_ANSWERED, text);
+}
+
+static const char *failure_text(const weir_stream *stream, int rc)
 {
     const struct weir__download *download = stream->opened.download;
     const char *text = download != NULL ? weir__curl_failure(download) : "";
-    stream->response->error = rc;
-    stream->response->outcome = WEIR_OUTCOME_FAILED;
-    weir_response_set_failure(stream->response, WEIR_SENT_ANSWERED,
-                              text[0] != '\0' ? text : weir_strerror(rc));
+    return text[0] != '\0' ? text : weir_strerror(rc);
+}
+
+static void tell(weir_stream *stream, int rc)
+{
+    if (stream->client != NULL)
+        weir__observe_content_end(&stream->client->observer, &stream->opened.content, rc,
+                                  weir__now_ns(stream->client->rt));
 }
 
 /* The end: connection and permit go back at once, not only when the reader closes. */
 static int end(weir_stream *stream, int rc)
 {
     if (rc < 0 && !(stream->ended && stream->rc == rc))
-        set_failure(stream, rc);
+        set_failure(stream, rc, failure_text(stream, rc));
     stream->ended = true;
     stream->rc = rc;
     weir__opened_end(&stream->opened);
+    if (rc < 0 || !stream->doubt)
+        tell(stream, rc);
     return rc;
 }
 
@@ -75,8 +90,10 @@ static size_t read_whole(weir_stream *stream, void *buf, size_t size)
 static int64_t read_download(weir_stream *stream, void *buf, size_t size, int64_t idle_ns)
 {
     int64_t n = weir__curl_read(stream->opened.download, buf, size, idle_ns);
-    if (n > 0)
+    if (n > 0) {
         stream->client->observer.counts.bytes_received += (uint64_t)n;
+        stream->opened.content.bytes += (uint64_t)n;
+    }
     return n;
 }
 
@@ -90,6 +107,7 @@ static int64_t read_some(weir_stream *stream, void *buf, size_t size, int64_t id
         n = read_download(stream, buf, size, idle_ns);
     else
         n = (int64_t)read_whole(stream, buf, size);
+    stream->canceled = n == WEIR_ECANCELED;
     if (n <= 0 && n != WEIR_ECANCELED && n != WEIR_ENORUNTIME)
         n = end(stream, (int)n);
     stream->reading = false;
@@ -151,7 +169,26 @@ int weir__stream_finish(weir_stream *stream)
         n = read_download(stream, stream->piece, PIECE, weir__ms_to_ns(end_ms));
     stream->reading = false;
     stream->piece_at = stream->piece_len = 0;
-    return end(stream, 0);
+    end(stream, 0);
+    tell(stream, 0);
+    return 0;
+}
+
+void weir__stream_doubt(weir_stream *stream)
+{
+    stream->doubt = true;
+}
+
+void weir__stream_fail(weir_stream *stream, int rc, const char *text)
+{
+    if (text != NULL)
+        set_failure(stream, rc, text);
+    if (stream->ended && stream->rc < 0)
+        return;
+    stream->ended = true;
+    stream->rc = rc;
+    weir__opened_end(&stream->opened);
+    tell(stream, rc);
 }
 
 /* More bytes for the parser: 1, 0 at the end. */
@@ -189,6 +226,7 @@ int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
     note_usage(stream);
     if (is_done(stream))
         return weir__stream_finish(stream);
+    stream->opened.content.events++;
     *event = &stream->event;
     return 1;
 }
@@ -208,6 +246,7 @@ static int set_up(weir_stream *stream, const struct weir_stream_opts *given)
         return WEIR_EINVAL;
     stream->opened.room = (size_t)room;
     stream->idle_ns = silence_ms > 0 ? weir__ms_to_ns(silence_ms) : INT64_MAX;
+    stream->doubt = opts.done != NULL;
     weir__sse_init(&stream->sse, (size_t)event);
     if (opts.done == NULL)
         return 0;
@@ -313,9 +352,21 @@ const weir_response *weir_stream_response(const weir_stream *stream)
     return stream->response;
 }
 
+/* What came whole is whole, whether it was read or not. */
+static void end_call(weir_stream *stream)
+{
+    bool cut = !stream->ended && stream->opened.download != NULL;
+    int rc = stream->ended ? stream->rc : 0;
+    weir__opened_end(&stream->opened);
+    if (cut)
+        rc = stream->canceled ? WEIR_ECANCELED : WEIR__CLOSED;
+    tell(stream, rc);
+}
+
 weir_response *weir__stream_close_keeping(weir_stream *stream)
 {
     weir_response *response = stream->response;
+    end_call(stream);
     stream->response = NULL;
     weir_stream_close(stream);
     return response;
@@ -325,7 +376,7 @@ void weir_stream_close(weir_stream *stream)
 {
     if (stream == NULL)
         return;
-    weir__opened_end(&stream->opened);
+    end_call(stream);
     if (stream->client != NULL)
         stream->client->calls--;
     weir__sse_free(&stream->sse);

@@ -23,7 +23,10 @@ static int end(weir_llm_stream *stream, int rc)
     const char *text = response != NULL ? weir_response_error_text(response) : "";
     stream->ended = true;
     stream->rc = rc;
-    return weir__llm_explain(&stream->held, rc, text);
+    weir__llm_explain(&stream->held, rc, text);
+    if (rc < 0 && stream->stream != NULL)
+        weir__stream_fail(stream->stream, rc, NULL);
+    return rc;
 }
 
 static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *request)
@@ -39,6 +42,7 @@ static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *r
     weir_json_text_free(text);
     if (rc < 0)
         return rc;
+    weir__stream_doubt(stream->stream);
     const weir_response *response = weir_stream_response(stream->stream);
     return weir_response_status(response) >= 300 ? weir__llm_fail(&stream->held, response) : 0;
 }
@@ -69,7 +73,7 @@ int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *given, we
 static int at_end(weir_llm_stream *stream)
 {
     bool good = stream->held.heard.reason != WEIR_LLM_UNTOLD;
-    return end(stream, good ? 0 : WEIR_ERESET);
+    return end(stream, good ? weir__stream_finish(stream->stream) : WEIR_ERESET);
 }
 
 static bool may_go_on(int rc)

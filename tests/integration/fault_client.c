@@ -340,13 +340,14 @@ static void print_state(struct session *session)
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"waiting\": %zu, \"holding\": %zu, \"throttled\": %llu, \"blocked\": %d, "
            "\"blocked_ms\": %lld, \"attempts\": %llu, \"in_flight\": %llu, \"cpu_ms\": %.3f, "
-           "\"rss_kib\": %ld, \"stall_ms\": %.3f, \"lookups\": %d, \"looking\": %d, "
+           "\"streams\": %llu, \"rss_kib\": %ld, \"stall_ms\": %.3f, \"lookups\": %d, \"looking\": "
+           "%d, "
            "\"lookups_peak\": %d}\n",
            limiter.waiting, limiter.holding, (unsigned long long)limiter.throttled,
            (int)limiter.blocked, (long long)limiter.blocked_ms, (unsigned long long)client.attempts,
-           (unsigned long long)client.in_flight, cpu_ms(), usage.ru_maxrss,
-           (double)session->stall_ns / 1e6, fault_resolver_calls(), fault_resolver_running(),
-           fault_resolver_peak());
+           (unsigned long long)client.in_flight, cpu_ms(), (unsigned long long)client.streams,
+           usage.ru_maxrss, (double)session->stall_ns / 1e6, fault_resolver_calls(),
+           fault_resolver_running(), fault_resolver_peak());
     session->stall_ns = 0;
 }
 

@@ -184,7 +184,7 @@ class Cancel(FaultTest):
         server = self.raw(serve)
         client = self.client(base_url=server.url)
         client.do("stream", url="/", done="[DONE]")
-        client.wait_for(in_flight=0, holding=1)  # it is open: its attempt has ended well
+        client.wait_for(in_flight=1, streams=1, holding=1)  # it is open
         self.check(client, ANSWERED, attempts=1, spent=1)
         wait_until(lambda: server.closed == 1, "the connection is closed")
 

@@ -234,6 +234,52 @@ static int the_hook_sees_each_attempt(void *unused)
     return done(client, &server);
 }
 
+/* Whose attempt it is: told for the time of the call. */
+static struct {
+    char method[8], url[WEIR_LOG_URL_MAX];
+    void *user;
+} whose;
+
+static void keep_request(const struct weir_attempt *attempt, void *arg)
+{
+    (void)arg;
+    snprintf(whose.method, sizeof whose.method, "%s", attempt->method);
+    snprintf(whose.url, sizeof whose.url, "%s", attempt->url);
+    whose.user = attempt->user;
+}
+
+static int keep_user(const struct weir_attempt *attempt, void *arg)
+{
+    *(void **)arg = attempt->user;
+    return 0;
+}
+
+static int the_hook_sees_whose_it_is(void *unused)
+{
+    struct model_server server = {.latency_ms = 10};
+    void *seen = NULL;
+    weir_client *client =
+        CLIENT(&server, .log = WEIR_LOG_OPTS(.attempt = keep_request),
+               .retry = WEIR_RETRY_OPTS(.retry_if = keep_user, .retry_if_arg = &seen));
+    char url[3000];
+    (void)unused;
+    ask(client, WEIR_REQUEST(.url = "/x?key=s3cret&model=m", .body = "", .user = &server));
+    check(strcmp(whose.method, "POST") == 0);
+    check(strcmp(whose.url, URL "?key=***&model=m") == 0);
+    check(whose.user == &server);
+    check(seen == &server); /* rules do, too */
+    ask(client, GET);
+    check(strcmp(whose.method, "GET") == 0);
+    check(strcmp(whose.url, URL) == 0);
+    check(whose.user == NULL);
+    memset(url, 'a', sizeof url);
+    url[0] = '/';
+    url[sizeof url - 1] = '\0';
+    ask(client, WEIR_REQUEST(.url = url));
+    check_int((int64_t)strlen(whose.url), WEIR_LOG_URL_MAX - 1);
+    return done(client, &server);
+}
+
 static int the_hook_sees_both_sendings(void *unused)
 {
     struct model_server server = SERVER({.status = 200, .latency_ms = 1000}, {.status = 200});
@@ -282,6 +328,7 @@ int main(void)
         REAL_TEST(libcurls_words_are_clean),
         VIRTUAL_TEST(a_long_url_leaves_room),
         VIRTUAL_TEST(the_hook_sees_each_attempt),
+        VIRTUAL_TEST(the_hook_sees_whose_it_is),
         VIRTUAL_TEST(the_hook_sees_both_sendings),
         VIRTUAL_TEST(wrong_options),
     };

@@ -3,6 +3,8 @@
 #include "../client/stream_rig.h"
 #include "llm_rig.h"
 
+#include <weir/metrics.h>
+
 #define SAY(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
 #define OTHER     "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"no\"}}]}\n\n"
 #define STOP      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
@@ -41,6 +43,16 @@ struct wanted {
     bool json;
 };
 
+/* A stream that the API broke off is no call that went well, though its bytes were all there. */
+static void check_counted(const weir_llm *llm, int rc)
+{
+    struct weir_client_stats stats = {.size = sizeof stats};
+    check_int(weir_client_stats(weir_llm_client(llm), &stats), 0);
+    check_int((int64_t)stats.requests_ended.ok, rc == 0);
+    check_int((int64_t)stats.requests_ended.failed, rc < 0);
+    check_int((int64_t)stats.in_flight, 0);
+}
+
 static void play(const struct wanted *want)
 {
     struct llm_server server = LLM_SERVER({200, want->events});
@@ -61,6 +73,7 @@ static void play(const struct wanted *want)
     check_text(pieces, want->pieces);
     check(piece == NULL);
     check_int(weir_llm_stream_next(stream, &piece), want->rc); /* and it stays so */
+    check_counted(llm, rc);
     const struct weir_llm_answer *answer = weir_llm_stream_answer(stream);
     check_int(answer->reason, want->reason);
     check_usage(answer->usage, want->input, want->output, want->cached);
@@ -317,6 +330,7 @@ static int the_limiter_counts_what_the_events_tell(void *unused)
               0);
     while (weir_llm_stream_next(stream, &piece) == 1)
         continue;
+    check_counted(llm, 0);
     weir_llm_stream_close(stream);
     check_int(weir_limiter_time_until_ms(limiter, WEIR_WANT(.tokens = 960)), 0);
     check(weir_limiter_time_until_ms(limiter, WEIR_WANT(.tokens = 970)) > 0);
