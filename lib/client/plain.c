@@ -1,8 +1,8 @@
 #include "client/plain.h"
 
 #include <stdio.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/opts.h"
 #include "http/url.h"
 
@@ -41,7 +41,7 @@ static bool is_new(struct weir__plain *plain, uint64_t hash)
 void weir__plain_warn(struct weir__plain *plain, struct weir__observer *observer, const char *url)
 {
     char origin[NAME_MAX_BYTES], text[NAME_MAX_BYTES + 128];
-    if (strncasecmp(url, "http:", 5) != 0)
+    if (!weir__ascii_same(url, "http:", 5))
         return;
     weir__url_origin(origin, sizeof origin, url);
     if (!is_new(plain, hash_of(origin)))

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "base/opts.h"
 #include "http/ca.h"
@@ -259,7 +259,7 @@ void weir__net_set_for(const struct weir__net *net, CURL *easy, const char *url)
 {
     if (net->opts.http2 == WEIR_HTTP2_OFF)
         return;
-    bool tls = strncasecmp(url, "https:", 6) == 0;
+    bool tls = weir__ascii_same(url, "https:", 6);
     bool known = !tls && net->opts.http2 == WEIR_HTTP2_PRIOR_KNOWLEDGE;
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                      known ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE

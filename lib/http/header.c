@@ -2,9 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <weir/err.h>
+
+#include "base/ascii.h"
 
 bool weir__header_name_ok(const char *name, size_t len)
 {
@@ -82,7 +83,7 @@ void weir__headers_fault(const char *const *lines, char *text, size_t size)
 bool weir__header_same_name(const char *a, const char *b)
 {
     size_t len = weir__header_name_len(a);
-    return len == weir__header_name_len(b) && strncasecmp(a, b, len) == 0;
+    return len == weir__header_name_len(b) && weir__ascii_same(a, b, len);
 }
 
 bool weir__headers_have(const char *const *lines, const char *name)

@@ -1,7 +1,8 @@
 #include "http/redact.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 /* By the C locale, whatever the program's is. */
 static bool is_lower(char c)
@@ -29,7 +30,7 @@ static bool is_name(char c)
 static bool is_one_of(const char *const *words, const char *text, size_t len)
 {
     for (; *words != NULL; words++) {
-        if (strlen(*words) == len && strncasecmp(*words, text, len) == 0)
+        if (strlen(*words) == len && weir__ascii_same(*words, text, len))
             return true;
     }
     return false;

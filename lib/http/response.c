@@ -1,8 +1,8 @@
 #include "http/response.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "base/opts.h"
 #include "http/header.h"
@@ -146,7 +146,7 @@ size_t weir_response_body_len(const weir_response *response)
 static size_t place_of(const char *line, size_t name_len, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (strlen(names[i]) == name_len && strncasecmp(line, names[i], name_len) == 0)
+        if (strlen(names[i]) == name_len && weir__ascii_same(line, names[i], name_len))
             return i;
     }
     return n;

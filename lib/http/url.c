@@ -1,11 +1,12 @@
 #include "http/url.h"
 
 #include <curl/curl.h>
+#include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include <weir/err.h>
 
+#include "base/ascii.h"
 #include "base/mem.h"
 
 enum { URL_MAX = 64 << 10 };
@@ -25,9 +26,9 @@ static bool text_ok(const char *text)
 /* libcurl forgives a third slash and takes what follows for the host. */
 static bool is_absolute(const char *text)
 {
-    if (strncasecmp(text, "http://", 7) == 0)
+    if (weir__ascii_same(text, "http://", 7))
         return text[7] != '/';
-    return strncasecmp(text, "https://", 8) == 0 && text[8] != '/';
+    return weir__ascii_same(text, "https://", 8) && text[8] != '/';
 }
 
 /* One part of a URL, in our own memory; NULL where it has none or memory is out. */
@@ -120,8 +121,8 @@ static int same_origin(const struct weir__base *base, const char *text, bool *ow
         rc = WEIR_ENOMEM;
     else
         *own = base->text == NULL ||
-               (strcasecmp(scheme, base->scheme) == 0 && strcasecmp(host, base->host) == 0 &&
-                strcmp(port, base->port) == 0);
+               (weir__ascii_same(scheme, base->scheme, SIZE_MAX) &&
+                weir__ascii_same(host, base->host, SIZE_MAX) && strcmp(port, base->port) == 0);
     weir__free(scheme);
     weir__free(host);
     weir__free(port);

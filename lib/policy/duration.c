@@ -1,5 +1,6 @@
 #include "policy/duration.h"
 
+#include "base/ascii.h"
 #include "policy/date.h"
 #include "policy/span.h"
 
@@ -130,7 +131,8 @@ int64_t weir__wait_in_words_ms(const char *text, size_t len)
     for (; in.at < in.end; in.at++) {
         for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
             size_t phrase_len = strlen(phrases[i]);
-            if (weir__span_len(in) <= phrase_len || strncasecmp(in.at, phrases[i], phrase_len) != 0)
+            if (weir__span_len(in) <= phrase_len ||
+                !weir__ascii_same(in.at, phrases[i], phrase_len))
                 continue;
             int64_t ms = behind_ms((struct weir__span){in.at + phrase_len, in.end});
             if (ms > 0)

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 /* Numbers from here on are refused; times 1,000 the others still fit 64 bits. */
 #define WEIR__NUMBER_LIMIT INT64_C(1000000000000000)
@@ -128,7 +129,7 @@ static inline bool weir__span_name(struct weir__span *in, const char *const *nam
 static inline bool weir__span_is(struct weir__span in, const char *word)
 {
     size_t len = strlen(word);
-    return weir__span_len(in) == len && strncasecmp(in.at, word, len) == 0;
+    return weir__span_len(in) == len && weir__ascii_same(in.at, word, len);
 }
 
 #endif

@@ -1,5 +1,6 @@
 #include "provider/heard.h"
 
+#include "base/ascii.h"
 #include "http/header.h"
 #include "http/response.h"
 #include "policy/date.h"
@@ -191,7 +192,7 @@ void weir__heard_add(struct weir__heard *heard, const char *name, size_t name_le
                      const char *value, size_t len)
 {
     for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].len != name_len || strncasecmp(name, rows[i].name, name_len) != 0)
+        if (rows[i].len != name_len || !weir__ascii_same(name, rows[i].name, name_len))
             continue;
         if (!was_sent(heard, i))
             heard->value[i] = weir__span_trimmed(value, len);

@@ -36,6 +36,12 @@ RULES = [
     ),
     ("stops every task of the thread", call("sleep", "usleep", "nanosleep", "clock_nanosleep"), ()),
     (
+        "goes by the locale of whose program it is: lib/base/ascii.h",
+        call("strn?casecmp", "strcasestr", "is(?:alpha|alnum|upper|lower|space|print|punct|graph)",
+             "to(?:lower|upper)", "strto(?:d|f|ld)", "strftime", "strptime"),
+        ("cli/", "tests/", "docs/"),
+    ),
+    (
         "milliseconds divided as integers lose what is below a second",
         re.compile(r"_ms\s*/\s*1000\b(?!\.)"),
         ("cli/mock/text.c",),  # prints the rest behind the point
