@@ -32,6 +32,8 @@ struct transfer {
     const struct weir_exchange *exchange;
     weir_response *response;
     struct weir__silence silence; /* the server's */
+    int64_t began_ns;
+    int64_t patience_ns; /* given up: how long its connection may have been silent; 0: it was not */
     enum transfer_state state;
     int rc;
 };
@@ -193,6 +195,7 @@ static void start(struct driver *driver, struct transfer *transfer)
         rc = WEIR_ENOMEM;
     if (rc == 0) {
         transfer->state = TRANSFER_RUNNING;
+        transfer->began_ns = weir__now_ns(driver->rt);
         return;
     }
     weir_response_set_failure(transfer->response, WEIR_SENT_NEVER, weir_strerror(rc));
@@ -203,7 +206,7 @@ static void abort_transfer(struct transfer *transfer)
 {
     transfer->response->sent = weir__curl_handle_sent(transfer->handle);
     weir__curl_handle_route(transfer->handle);
-    weir__shards_stop(transfer->handle);
+    weir__shards_stop(transfer->handle, transfer->patience_ns);
     finish(transfer, WEIR_ECANCELED);
 }
 
@@ -221,6 +224,22 @@ static void work(struct weir__deferred *deferred)
 }
 
 /* ---- the transport's face ---- */
+
+/* Whoever changes his mind at once says nothing about the connection. */
+enum { CALM_S = 1 };
+
+/* It is given up for that reason; limit_ns: of a silence, if it is WEIR_EIDLE. */
+static void give_up(struct transfer *transfer, int rc, int64_t limit_ns)
+{
+    int64_t now_ns = weir__now_ns(transfer->driver->rt);
+    int64_t half_ns = (now_ns - transfer->began_ns) / 2;
+    bool late = rc == WEIR_EATTEMPTTIME || weir__deadline_ns(weir_task_self()) <= now_ns;
+    if (rc == WEIR_EIDLE)
+        half_ns = limit_ns / 2;
+    else if (!late && half_ns < CALM_S * WEIR__NS_PER_S)
+        half_ns = CALM_S * WEIR__NS_PER_S;
+    transfer->patience_ns = half_ns;
+}
 
 /* The task was cancelled while its transfer is under way: libcurl lets go of it first. Outside of
  * tasks, where a stream may be closed too, this is the thread's own stack already. */
@@ -305,6 +324,7 @@ static void forget_answer(weir_response *response)
 static int quit(struct transfer *transfer, int rc)
 {
     weir_response *response = transfer->response;
+    give_up(transfer, rc, weir__silence_limit_ns(&transfer->silence));
     leave(transfer->driver, transfer);
     enum weir_sent sent = response->sent;
     if (rc == WEIR_EIDLE) {
@@ -443,9 +463,10 @@ static int await_content(struct weir__download *download, int64_t when_ns)
 }
 
 /* The first content did not come: time is up, or the caller is cancelled. */
-static int give_up(struct weir__download *download, int rc)
+static int close_early(struct weir__download *download, int rc)
 {
     struct transfer *transfer = &download->transfer;
+    give_up(transfer, rc == 0 ? WEIR_EATTEMPTTIME : rc, 0);
     leave(transfer->driver, transfer);
     bool sent = transfer->response->sent != WEIR_SENT_NEVER;
     if (rc == 0)
@@ -473,7 +494,7 @@ int weir__curl_open(void *self, const struct weir_exchange *exchange, size_t roo
     }
     int rc = await_content(download, limit_ns);
     if (rc != AWAKE)
-        return give_up(download, rc);
+        return close_early(download, rc);
     if (download->begun) {
         *out = download;
         return 0;
@@ -497,6 +518,8 @@ int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size,
     struct weir__rt *rt = download->transfer.driver->rt;
     int64_t limit_ns = idle_ns < INT64_MAX ? weir__ns_add(weir__now_ns(rt), idle_ns) : INT64_MAX;
     int rc = await_content(download, limit_ns);
+    if (rc == 0)
+        give_up(&download->transfer, WEIR_EIDLE, idle_ns);
     if (rc != AWAKE)
         return rc < 0 ? rc : WEIR_EIDLE;
     size_t n = unread(download) < size ? unread(download) : size;
@@ -518,8 +541,11 @@ void weir__curl_close(struct weir__download *download)
 {
     if (download == NULL)
         return;
-    if (download->transfer.state != TRANSFER_DONE)
-        leave(download->transfer.driver, &download->transfer);
+    struct transfer *transfer = &download->transfer;
+    if (transfer->patience_ns == 0)
+        give_up(transfer, WEIR_ECANCELED, 0);
+    if (transfer->state != TRANSFER_DONE)
+        leave(transfer->driver, transfer);
     download_free(download);
 }
 
@@ -552,7 +578,7 @@ static bool init_lists(struct driver *driver, struct ev_loop *ev, size_t max_par
     weir__list_init(&driver->aborting);
     weir__list_init(&driver->resuming);
     weir__hosts_init(&driver->hosts);
-    return weir__shards_init(&driver->shards, ev, &driver->net, max_parallel, on_ended);
+    return weir__shards_init(&driver->shards, driver->rt, ev, &driver->net, max_parallel, on_ended);
 }
 
 int weir__curl_transport(struct weir__rt *rt, size_t max_parallel, const struct weir_net_opts *net,

@@ -112,7 +112,7 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
     (void)ip;
     (void)local_ip;
     (void)port;
-    (void)local_port;
+    handle->local_port = local_port;
     if (handle->sendings++ > 0 && request_bytes(handle) > 0) {
         handle->failure = WEIR_ERESET;
         return CURL_PREREQFUNC_ABORT;

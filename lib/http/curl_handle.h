@@ -46,6 +46,8 @@ struct weir__curl_handle {
      * the answer has come; content: of its content. NULL: nobody asks. */
     void (*heard)(void *owner, bool content);
     weir_response *response;
+    int64_t began_ns;  /* the shard's to use */
+    int local_port;    /* of the connection over which it was sent */
     unsigned sendings; /* how often libcurl set about sending it */
     bool answered;     /* a status line came ... */
     bool whole_head;   /* ... and the empty line behind the headers ... */

@@ -1,5 +1,7 @@
 #include "http/curl_shard.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +25,7 @@ struct weir__shard {
     ev_timer timer;
     ev_timer look;             /* what libcurl has read and kept is brought out */
     ev_tstamp look_after_s;    /* how long that timer was set to */
+    bool deserted;             /* a connection has fallen silent: no transfer starts here */
     bool broken;               /* the multi handle is to be replaced before it is used again */
     struct weir__list running; /* handles */
     size_t handles;            /* of its own, running or idle */
@@ -57,6 +60,53 @@ static void leave(struct weir__curl_handle *handle)
     shard->unused = 0;
 }
 
+/* 0: it has none. */
+static int port_of(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } name = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof name;
+    if (getsockname(fd, &name.any, &len) < 0)
+        return 0;
+    return name.any.sa_family == AF_INET    ? ntohs(name.in.sin_port)
+           : name.any.sa_family == AF_INET6 ? ntohs(name.in6.sin6_port)
+                                            : 0;
+}
+
+/* Whether the connection that the transfer has left goes on, which it does with HTTP/2 alone, and
+ * has brought nothing. libcurl does not tell which one it was while others use it, but its port. */
+static bool has_fallen_silent(const struct weir__curl_handle *handle, int64_t patience_ns)
+{
+    const struct weir__shards *shards = handle->shard->shards;
+    const struct weir__sockets *sockets = &shards->sockets;
+    int64_t since_ns = weir__now_ns(shards->rt) - patience_ns;
+    bool found = false;
+    if (handle->sendings == 0 || handle->local_port <= 0 || handle->began_ns > since_ns)
+        return false;
+    for (int fd = -1; (fd = weir__sockets_next_standing(sockets, handle->shard, fd)) >= 0;) {
+        if (port_of(fd) != handle->local_port)
+            continue;
+        found = true;
+        if (sockets->of[fd]->heard_ns > since_ns)
+            return false;
+    }
+    return found;
+}
+
+/* Behind a transfer that was given up, and that has left. */
+static void judge(const struct weir__curl_handle *handle, int64_t patience_ns)
+{
+    struct weir__shard *shard = handle->shard;
+    if (shard->idle == NULL || shard->deserted || !has_fallen_silent(handle, patience_ns))
+        return;
+    shard->deserted = true;
+    shard->shards->count--;
+    shard->shards->deserted++;
+}
+
 /* After every call into libcurl: messages wait for nobody. */
 static void drain(struct weir__shard *shard)
 {
@@ -67,6 +117,8 @@ static void drain(struct weir__shard *shard)
         CURLcode code = message->data.result; /* gone after remove_handle */
         int rc = weir__curl_handle_result(handle, code);
         leave(handle);
+        if (rc == WEIR_EATTEMPTTIME)
+            judge(handle, weir__ms_to_ns(handle->timeout_ms) / 2);
         shard->shards->ended(handle, rc);
     }
 }
@@ -129,6 +181,8 @@ static void on_ready(struct weir__socket *socket, int events)
     int mask =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
     weir__ahead_fetch(&socket->ahead);
+    if (events & EV_READ && socket->shard->idle != NULL)
+        socket->heard_ns = weir__now_ns(socket->shard->shards->rt);
     act(socket->shard, socket->watcher.fd, mask);
 }
 
@@ -325,8 +379,23 @@ static void shard_free(struct weir__shard *shard)
     weir__sockets_drop(&shards->sockets, shard); /* those it lost when memory was out */
     weir__list_remove(&shard->moved);
     weir__list_remove(&shard->node);
+    if (shard->deserted)
+        shards->deserted--;
+    else
+        shards->count--;
     weir__free(shard);
-    shards->count--;
+}
+
+/* Closes those that were left, once their last transfer has ended. */
+static void bury(struct weir__shards *shards)
+{
+    struct weir__list *node = shards->list.next;
+    while (node != &shards->list && shards->deserted > 0) {
+        struct weir__shard *shard = shard_at(node);
+        node = node->next;
+        if (shard->deserted && weir__list_empty(&shard->running))
+            shard_free(shard);
+    }
 }
 
 /* Closes those that the load has left. */
@@ -339,7 +408,7 @@ static void sweep(struct weir__shards *shards, int64_t now_ns)
     while (node != &shards->list && shards->count > 1) {
         struct weir__shard *shard = shard_at(node);
         node = node->next;
-        if (weir__list_empty(&shard->running) && ++shard->unused > UNUSED_MAX)
+        if (!shard->deserted && weir__list_empty(&shard->running) && ++shard->unused > UNUSED_MAX)
             shard_free(shard);
     }
 }
@@ -352,6 +421,8 @@ static struct weir__shard *roomiest(struct weir__shards *shards)
     struct weir__shard *best = NULL;
     for (struct weir__list *node = shards->list.next; node != &shards->list; node = node->next) {
         struct weir__shard *shard = shard_at(node);
+        if (shard->deserted)
+            continue;
         if (shard->handles < shards->room)
             return shard;
         if (best == NULL || shard->handles < best->handles)
@@ -361,6 +432,25 @@ static struct weir__shard *roomiest(struct weir__shards *shards)
     return fresh != NULL ? fresh : best;
 }
 
+static void settle(struct weir__curl_handle *handle, struct weir__shard *shard)
+{
+    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
+    handle->shard = shard;
+    shard->handles++;
+}
+
+/* From a deserted shard. It stays if there is no memory for another. */
+static void move_out(struct weir__curl_handle *handle)
+{
+    struct weir__shard *old = handle->shard;
+    struct weir__shard *shard = roomiest(old->shards);
+    if (shard == NULL)
+        return;
+    old->handles--;
+    settle(handle, shard);
+}
+
 static struct weir__curl_handle *handle_new(struct weir__shards *shards)
 {
     struct weir__shard *shard = roomiest(shards);
@@ -368,10 +458,7 @@ static struct weir__curl_handle *handle_new(struct weir__shards *shards)
         shard != NULL ? weir__curl_handle_new(shards->share, shards->net) : NULL;
     if (handle == NULL)
         return NULL;
-    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-    curl_easy_setopt(handle->easy, CURLOPT_CLOSESOCKETDATA, shard);
-    handle->shard = shard;
-    shard->handles++;
+    settle(handle, shard);
     shards->handles++;
     return handle;
 }
@@ -389,6 +476,8 @@ struct weir__curl_handle *weir__shards_take(struct weir__shards *shards, struct 
         return NULL;
     weir__list_remove(&handle->node);
     weir__list_remove(&handle->at_host);
+    if (handle->shard->deserted)
+        move_out(handle);
     return handle;
 }
 
@@ -430,12 +519,15 @@ bool weir__shards_start(struct weir__curl_handle *handle)
         return false;
     weir__list_push(&shard->running, &handle->node);
     shard->unused = 0;
+    if (shard->idle != NULL)
+        handle->began_ns = weir__now_ns(shard->shards->rt);
     return true;
 }
 
-void weir__shards_stop(struct weir__curl_handle *handle)
+void weir__shards_stop(struct weir__curl_handle *handle, int64_t patience_ns)
 {
     leave(handle);
+    judge(handle, patience_ns);
 }
 
 /* libcurl brings what it had kept at once, inside of this call, and does not end the transfer when
@@ -458,6 +550,7 @@ void weir__shards_run(struct weir__shards *shards, int64_t now_ns)
     /* Each add has asked for a timer of 0 ms: this saves a turn of the loop to serve it. */
     while ((node = weir__list_pop(&shards->moved)) != NULL)
         act(WEIR__CONTAINER(node, struct weir__shard, moved), CURL_SOCKET_TIMEOUT, 0);
+    bury(shards);
     sweep(shards, now_ns);
 }
 
@@ -474,10 +567,11 @@ static CURLSH *share_new(void)
     return share;
 }
 
-bool weir__shards_init(struct weir__shards *shards, struct ev_loop *ev, const struct weir__net *net,
-                       size_t max_parallel, void (*ended)(struct weir__curl_handle *handle, int rc))
+bool weir__shards_init(struct weir__shards *shards, struct weir__rt *rt, struct ev_loop *ev,
+                       const struct weir__net *net, size_t max_parallel,
+                       void (*ended)(struct weir__curl_handle *handle, int rc))
 {
-    *shards = (struct weir__shards){.ev = ev, .ended = ended, .net = net};
+    *shards = (struct weir__shards){.rt = rt, .ev = ev, .ended = ended, .net = net};
     shards->looks = net->opts.http2 != WEIR_HTTP2_OFF && weir__curl_trait(WEIR__CURL_KEEPS_PIECES);
     weir__list_init(&shards->list);
     weir__list_init(&shards->idle);

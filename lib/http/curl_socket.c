@@ -109,6 +109,17 @@ int weir__sockets_next(const struct weir__sockets *sockets, const struct weir__s
     return -1;
 }
 
+int weir__sockets_next_standing(const struct weir__sockets *sockets,
+                                const struct weir__shard *shard, int fd)
+{
+    for (size_t i = (size_t)(fd + 1); i < sockets->count; i++) {
+        const struct weir__socket *socket = sockets->of[i];
+        if (socket != NULL && socket->shard == shard && socket->stands)
+            return (int)i;
+    }
+    return -1;
+}
+
 void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard)
 {
     for (size_t i = 0; i < sockets->count; i++) {

@@ -22,7 +22,9 @@ struct weir__socket {
     struct weir__shard *shard; /* NULL: nobody's */
     struct weir__ahead ahead;
     bool stands; /* a connection whose end will be said: set by the shard, once it is known */
-    ino_t id;    /* the shard's to use */
+    /* The shard's to use. */
+    ino_t id;
+    int64_t heard_ns;
 };
 
 struct weir__sockets {
@@ -54,6 +56,10 @@ void weir__socket_closed(struct weir__sockets *sockets, int fd);
 /* The next number above fd that is watched for the shard, for reading; -1: none. */
 int weir__sockets_next(const struct weir__sockets *sockets, const struct weir__shard *shard,
                        int fd);
+
+/* The next number above fd whose connection stands in the shard, watched or not; -1: none. */
+int weir__sockets_next_standing(const struct weir__sockets *sockets,
+                                const struct weir__shard *shard, int fd);
 
 /* Lets go of all that are watched for the shard. */
 void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard);

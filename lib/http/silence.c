@@ -20,11 +20,16 @@ void weir__silence_heard(struct weir__silence *silence, bool content, int64_t no
     silence->spared = false;
 }
 
+int64_t weir__silence_limit_ns(const struct weir__silence *silence)
+{
+    return weir__ms_to_ns(silence->begun ? silence->then_ms : silence->first_ms);
+}
+
 /* INT64_MAX: not as it stands. */
 static int64_t end_ns(const struct weir__silence *silence)
 {
-    int64_t limit_ms = silence->begun ? silence->then_ms : silence->first_ms;
-    return limit_ms > 0 ? weir__ns_add(silence->heard_ns, weir__ms_to_ns(limit_ms)) : INT64_MAX;
+    int64_t limit_ns = weir__silence_limit_ns(silence);
+    return limit_ns > 0 ? weir__ns_add(silence->heard_ns, limit_ns) : INT64_MAX;
 }
 
 /* What comes meanwhile may bring the other limit, so none is slept through: each look is no later

@@ -21,6 +21,9 @@ bool weir__silence_matters(const struct weir__silence *silence);
 /* Something has come or gone; content: of the answer's content. */
 void weir__silence_heard(struct weir__silence *silence, bool content, int64_t now_ns);
 
+/* The limit as it stands. */
+int64_t weir__silence_limit_ns(const struct weir__silence *silence);
+
 /* When to look next; only with a limit. */
 int64_t weir__silence_look_ns(const struct weir__silence *silence, int64_t now_ns);
 

@@ -5,9 +5,9 @@
  *   open      a client, made of: base_url concurrency rate burst (per hour) per_s attempts
  *             backoff_ms timeout_ms attempt_timeout_ms max_body token keys (a limiter per server)
  *             ca (a file) http2
- *   send      starts requests: url method body (bytes) replay timeout_ms count parallel (so many
- *             tasks take turns; 0: all at once) burn_ms (of the processor, after each answer) mark
- *             (each URL gets "?NUMBER")
+ *   send      starts requests: url method body (bytes) replay timeout_ms idle_ms idle_first_ms
+ *             count parallel (so many tasks take turns; 0: all at once) burn_ms (of the
+ *             processor, after each answer) mark (each URL gets "?NUMBER")
  *   stream    starts one stream: url done idle_ms hold (is opened and not read)
  *   cancel    all that was started
  *   join      waits for all that was started, and tells of each
@@ -145,6 +145,8 @@ static void request(struct job *job)
                            WEIR_REQUEST(.url = url, .method = text_of(settings, "method"),
                                         .body = settings->body,
                                         .timeout_ms = number_of(settings, "timeout_ms", 0),
+                                        .idle_ms = number_of(settings, "idle_ms", 0),
+                                        .idle_first_ms = number_of(settings, "idle_first_ms", 0),
                                         .replay = (int)number_of(settings, "replay", 0)),
                            &response);
     job->took_ns = weir_now_ns() - start_ns;

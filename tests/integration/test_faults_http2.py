@@ -7,17 +7,21 @@ Needs the environment variables WEIR, WEIR_BUILD and WEIR_SOURCE.
 import collections
 import json
 import signal
+import threading
 import unittest
 
 from certificates import Authority
 from fault_client import MAYBE, NEVER, FaultTest, until_closed
 from h2_server import OneRecord
-from nginx import Nginx, free_port, wait_until
+from listening import Relay
+from nginx import PATIENCE, Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
 
 ANSWER = {"answer.json": json.dumps({"object": "chat.completion", "choices": []})}
 FILE = "location / { try_files /answer.json =404; error_page 405 =200 /answer.json; }"
 REQUESTS = 2000
+ONCE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
 LIMIT_MS = 3000  # of an attempt whose answer is there
 
 
@@ -169,6 +173,111 @@ class Http2(FaultTest):
         client = super().client(base_url=self.raw(serve).url, http2=1, attempts=1, concurrency=8)
         client.send("/", count=8)
         self.assert_well(client.join(), 8)
+        self.assert_ends_well(client)
+
+    def behind_a_relay(self, **settings):
+        """Each request is answered, /hang when `answers` is set: (relay, upstream, client), with a
+        connection."""
+        self.answers = threading.Event()
+        self.addCleanup(self.answers.set)
+
+        def serve(server, connection):
+            head = server.request(connection)
+            if "/half" in head:
+                connection.sendall(HALF)
+            if "/hang" in head or "/half" in head:
+                self.answers.wait(PATIENCE)
+            connection.sendall(ONCE)
+
+        upstream = self.raw(serve)
+        server = self.enterContext(Haproxy(self.certificate, upstream.port))
+        relay = Relay(server.port)
+        self.addCleanup(relay.close)
+        client = self.client(f"https://127.0.0.1:{relay.port}", backoff_ms=1, **settings)
+        self.assert_well([client.ask("/first")], 1)
+        self.assertEqual(relay.connections, 1)
+        return relay, upstream, client
+
+    def test_a_connection_that_has_fallen_silent_is_left(self):
+        """By all requests behind the first attempts, for one new connection."""
+        relay, _, client = self.behind_a_relay(attempts=2, attempt_timeout_ms=500)
+        relay.hush()
+        client.send("/x", method="POST", body=100, count=8, replay=1)
+        results = client.join()
+        self.assert_well(results, 8)
+        self.assertEqual({result["attempts"] for result in results}, {2})
+        self.assertEqual(relay.connections, 2)
+        self.assertEqual(client.ask("/last")["attempts"], 1)
+        wait_until(lambda: relay.closed == 1, "the one that was left is closed")
+        self.assert_ends_well(client)
+
+    def test_it_is_left_whatever_limit_found_it_silent(self):
+        for how, settings, code in (
+            ("send", {"url": "/hang", "timeout_ms": 500}, "WEIR_ETIMEDOUT"),
+            ("send", {"url": "/half", "idle_ms": 500}, "WEIR_EIDLE"),
+            ("send", {"url": "/hang", "idle_first_ms": 500}, "WEIR_EIDLE"),
+            ("stream", {"url": "/hang"}, "WEIR_EATTEMPTTIME"),
+            ("stream", {"url": "/half", "idle_ms": 500}, "WEIR_EIDLE"),
+        ):
+            with self.subTest(how=how, **settings):
+                relay, _, client = self.behind_a_relay(attempts=1, attempt_timeout_ms=1000)
+                client.do(how, **settings)
+                self.assertEqual(client.join()[0]["rc"], code)
+                relay.hush()
+                self.assert_well([client.ask("/last")], 1)
+                self.assertEqual(relay.connections, 2)
+                self.assert_ends_well(client)
+
+    def test_a_slow_answer_is_no_silence_of_its_connection(self):
+        relay, _, client = self.behind_a_relay(attempts=1)
+        client.send("/hang", timeout_ms=500)
+        client.send("/x", count=800, parallel=1, burn_ms=1)  # for longer than that
+        results = client.join()
+        self.assertEqual(results[0]["rc"], "WEIR_ETIMEDOUT")
+        self.assert_well(results[1:], 800)
+        self.assertEqual(relay.connections, 1)
+        self.assert_ends_well(client)
+
+    def test_those_under_way_on_the_silent_connection_may_end(self):
+        relay, upstream, client = self.behind_a_relay(attempts=1)
+        client.send("/hang", count=5)
+        wait_until(lambda: len(upstream.heads) == 6, "they are there")
+        relay.hush()
+        client.send("/x", timeout_ms=500)
+        wait_until(lambda: client.state()["in_flight"] == 5, "one is given up")
+        client.send("/y", count=40, parallel=20)
+        client.wait_for(in_flight=5)
+        self.assertEqual(relay.connections, 2)
+        self.answers.set()
+        relay.go_on()
+        results = client.join()
+        self.assert_well(results[:5], 5)
+        self.assertEqual(results[5]["rc"], "WEIR_ETIMEDOUT")
+        self.assert_well(results[6:], 40)
+        self.assertEqual(relay.connections, 2)
+        self.assert_well([client.ask("/last")], 1)
+        wait_until(lambda: relay.closed == 1, "the one that was left is closed")
+        self.assertEqual(relay.connections, 2)
+        self.assert_ends_well(client)
+
+    def test_http1_connections_beside_one_that_fell_silent_are_kept(self):
+        """They were silent because nobody asked."""
+        met = threading.Barrier(2)
+
+        def serve(server, connection):
+            while "/hang" not in (head := server.request(connection)):
+                if "/both" in head:
+                    met.wait(PATIENCE)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            until_closed(connection)
+
+        server = self.raw(serve)
+        client = super().client(base_url=server.url, http2=1, attempts=1)
+        client.send("/both", count=2)
+        self.assert_well(client.join(), 2)
+        self.assertEqual(client.ask("/hang", timeout_ms=500)["rc"], "WEIR_ETIMEDOUT")
+        self.assert_well([client.ask("/last")], 1)
+        self.assertEqual(server.connections, 2)
         self.assert_ends_well(client)
 
     def replaced(self, **settings):

@@ -56,3 +56,50 @@ class Listener:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+
+
+class Relay(Listener):
+    """Passes everything on, both ways, to a port of this machine and back; and nothing more over
+    the connections that it has when it is told to hush, which stay open. What came meanwhile goes
+    on when it is told to go on."""
+
+    def __init__(self, to_port):
+        self.to_port = to_port
+        self.hushed = set()
+        self.kept = []  # (sink, piece)
+        self.passing = threading.Lock()
+        super().__init__(self.pass_on)
+
+    def hush(self):
+        with self.lock, self.passing:
+            self.hushed = set(self.open)
+
+    def go_on(self):
+        with self.passing:
+            self.hushed = set()
+            for sink, piece in self.kept:
+                sink.sendall(piece)
+            self.kept = []
+
+    def copy(self, source, sink, connection):
+        try:
+            while piece := source.recv(65536):
+                with self.passing:
+                    if connection in self.hushed:
+                        self.kept.append((sink, piece))
+                    else:
+                        sink.sendall(piece)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def pass_on(self, connection):
+        with socket.create_connection(("127.0.0.1", self.to_port)) as further:
+            back = threading.Thread(target=self.copy, args=(further, connection, connection))
+            back.start()
+            self.copy(connection, further, connection)
+            back.join()

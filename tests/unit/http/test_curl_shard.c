@@ -150,7 +150,7 @@ static void shards_come_on_demand_and_go_unused(void **state)
     struct weir__shards shards;
     struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
     (void)state;
-    assert_true(weir__shards_init(&shards, ev, &net, MANY, never_called));
+    assert_true(weir__shards_init(&shards, NULL, ev, &net, MANY, never_called));
     assert_int_equal(shards.count, 1);
     take(&shards, handles, shards.room);
     assert_int_equal(shards.count, 1);
@@ -179,7 +179,7 @@ static void more_than_planned_are_spread(void **state)
     struct weir__shards shards;
     struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
     (void)state;
-    assert_true(weir__shards_init(&shards, ev, &net, PLANNED, never_called));
+    assert_true(weir__shards_init(&shards, NULL, ev, &net, PLANNED, never_called));
     take(&shards, handles, MANY);
     assert_int_equal(shards.count, 2);
     assert_int_equal(shards.handles, MANY);
@@ -200,7 +200,7 @@ static void the_handle_that_was_there_last(void **state)
     struct weir__hosts hosts;
     struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
     (void)state;
-    assert_true(weir__shards_init(&shards, ev, &net, 3, never_called));
+    assert_true(weir__shards_init(&shards, NULL, ev, &net, 3, never_called));
     weir__hosts_init(&hosts);
     struct weir__host *a = weir__host_of(&hosts, "http://a/"),
                       *b = weir__host_of(&hosts, "http://b/");
