@@ -225,20 +225,14 @@ static void work(struct weir__deferred *deferred)
 
 /* ---- the transport's face ---- */
 
-/* Whoever changes his mind at once says nothing about the connection. */
-enum { CALM_S = 1 };
-
 /* It is given up for that reason; limit_ns: of a silence, if it is WEIR_EIDLE. */
 static void give_up(struct transfer *transfer, int rc, int64_t limit_ns)
 {
     int64_t now_ns = weir__now_ns(transfer->driver->rt);
-    int64_t half_ns = (now_ns - transfer->began_ns) / 2;
     bool late = rc == WEIR_EATTEMPTTIME || weir__deadline_ns(weir_task_self()) <= now_ns;
-    if (rc == WEIR_EIDLE)
-        half_ns = limit_ns / 2;
-    else if (!late && half_ns < CALM_S * WEIR__NS_PER_S)
-        half_ns = CALM_S * WEIR__NS_PER_S;
-    transfer->patience_ns = half_ns;
+    transfer->patience_ns = rc == WEIR_EIDLE
+                                ? limit_ns / 2
+                                : weir__silence_patience_ns(now_ns - transfer->began_ns, !late);
 }
 
 /* The task was cancelled while its transfer is under way: libcurl lets go of it first. Outside of
@@ -518,6 +512,9 @@ int64_t weir__curl_read(struct weir__download *download, void *buf, size_t size,
     struct weir__rt *rt = download->transfer.driver->rt;
     int64_t limit_ns = idle_ns < INT64_MAX ? weir__ns_add(weir__now_ns(rt), idle_ns) : INT64_MAX;
     int rc = await_content(download, limit_ns);
+    int64_t now_ns = weir__now_ns(rt), grace_ns = weir__silence_grace_ns(limit_ns, now_ns);
+    if (rc == 0 && grace_ns > 0)
+        rc = await_content(download, now_ns + grace_ns);
     if (rc == 0)
         give_up(&download->transfer, WEIR_EIDLE, idle_ns);
     if (rc != AWAKE)

@@ -46,14 +46,26 @@ int64_t weir__silence_look_ns(const struct weir__silence *silence, int64_t now_n
 enum { LATE_MS = 20, GRACE_MS = 100 };
 
 /* A look that comes late shows that it is us who were away (stopped, or computing), and what has
- * come meanwhile is yet to be read. Once for each silence, as some programs are late all the time.
- */
+ * come meanwhile is yet to be read. */
+int64_t weir__silence_grace_ns(int64_t due_ns, int64_t now_ns)
+{
+    return now_ns - due_ns > LATE_MS * WEIR__NS_PER_MS ? GRACE_MS * WEIR__NS_PER_MS : 0;
+}
+
+/* Spared once in each silence, as some programs are late all the time. */
 bool weir__silence_is_over(struct weir__silence *silence, int64_t due_ns, int64_t now_ns)
 {
-    int64_t late_ns = now_ns - due_ns;
-    if (late_ns > LATE_MS * WEIR__NS_PER_MS && !silence->spared) {
-        silence->heard_ns = weir__ns_add(silence->heard_ns, late_ns + GRACE_MS * WEIR__NS_PER_MS);
+    int64_t grace_ns = weir__silence_grace_ns(due_ns, now_ns);
+    if (grace_ns > 0 && !silence->spared) {
+        silence->heard_ns = weir__ns_add(silence->heard_ns, now_ns - due_ns + grace_ns);
         silence->spared = true;
     }
     return now_ns >= end_ns(silence);
+}
+
+/* By choice: whoever changes his mind at once says nothing about the connection. */
+int64_t weir__silence_patience_ns(int64_t under_way_ns, bool by_choice)
+{
+    int64_t half_ns = under_way_ns / 2;
+    return by_choice && half_ns < WEIR__NS_PER_S ? WEIR__NS_PER_S : half_ns;
 }

@@ -30,4 +30,11 @@ int64_t weir__silence_look_ns(const struct weir__silence *silence, int64_t now_n
 /* At the look that was due then: whether the attempt is to be given up. */
 bool weir__silence_is_over(struct weir__silence *silence, int64_t due_ns, int64_t now_ns);
 
+/* At a look that was due then: how much longer to wait in any case, once. */
+int64_t weir__silence_grace_ns(int64_t due_ns, int64_t now_ns);
+
+/* Whoever gives a transfer up that was under way for so long, by choice or since time was up, need
+ * not trust its connection any more if nothing has come over it for this long. */
+int64_t weir__silence_patience_ns(int64_t under_way_ns, bool by_choice);
+
 #endif

@@ -228,6 +228,65 @@ static int a_long_way_is_no_silence(void *arg)
     return live_end(&live, client);
 }
 
+/* ---- while we are away ---- */
+
+static int server_fd; /* where the server's task has got to */
+
+static void compute(int64_t ms)
+{
+    int64_t until_ms = weir_now_ms() + ms;
+    while (weir_now_ms() < until_ms)
+        continue;
+}
+
+static int serve_one_event(struct live *live, int fd, unsigned n)
+{
+    (void)n;
+    server_fd = fd;
+    live_say(live, fd, LIVE_HEAD);
+    live_chunk(live, fd, "data: one\n\n");
+    return live_hold(fd);
+}
+
+/* An event comes, and the next turn of the loop once the limit is over for long. */
+static int send_and_compute(void *arg)
+{
+    live_chunk(arg, server_fd, "data: next\n\n");
+    compute(2 * SHORT_MS);
+    return 0;
+}
+
+/* The event comes behind that turn. */
+static int compute_and_send(void *arg)
+{
+    compute(2 * SHORT_MS);
+    if (weir_sleep_ms(1) == 0)
+        live_chunk(arg, server_fd, "data: next\n\n");
+    return 0;
+}
+
+static int the_time_while_we_compute_is_not_the_servers(void *arg)
+{
+    int (*const ways[])(void *) = {send_and_compute, compute_and_send};
+    struct live live;
+    const struct weir_sse_event *event;
+    weir_stream *stream = NULL;
+    (void)arg;
+    live_start(&live, serve_one_event);
+    weir_client *client = LIVE_CLIENT(&live, .retry = ONCE, .limiter = NULL);
+    const struct weir_stream_opts *opts = WEIR_STREAM_OPTS(.idle_ms = SHORT_MS);
+    check_int(weir_stream_open(client, WEIR_REQUEST(.url = "/x"), opts, &stream), 0);
+    check_int(weir_sse_next(stream, &event), 1);
+    for (size_t i = 0; i < 2; i++) {
+        weir_spawn(live.tasks, ways[i], &live); /* runs once the next line waits */
+        if (check_int(weir_sse_next(stream, &event), 1))
+            check(strcmp(event->data, "next") == 0);
+    }
+    check_int(weir_sse_next(stream, &event), WEIR_EIDLE); /* nothing came, and nobody was away */
+    weir_stream_close(stream);
+    return live_end(&live, client);
+}
+
 /* ---- options ---- */
 
 static int wrong_limits(void *arg)
@@ -256,6 +315,7 @@ int main(void)
         REAL_TEST(a_slow_answer_is_no_silence),
         REAL_TEST(a_slow_body_is_no_silence),
         REAL_TEST(a_long_way_is_no_silence),
+        REAL_TEST(the_time_while_we_compute_is_not_the_servers),
         REAL_TEST(wrong_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

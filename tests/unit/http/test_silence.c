@@ -81,12 +81,22 @@ static void a_late_look_is_spared_once(void **state)
     assert_true(over(100, 120)); /* no later than timers are */
 }
 
+static void a_connection_is_trusted_for_half_of_that_time(void **state)
+{
+    (void)state;
+    assert_int_equal(weir__silence_patience_ns(500 * ms, false), 250 * ms);
+    assert_int_equal(weir__silence_patience_ns(500 * ms, true), 1000 * ms);
+    assert_int_equal(weir__silence_patience_ns(5000 * ms, false), 2500 * ms);
+    assert_int_equal(weir__silence_patience_ns(5000 * ms, true), 2500 * ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_part_has_its_limit),
         cmocka_unit_test(a_limit_may_be_none),
         cmocka_unit_test(a_late_look_is_spared_once),
+        cmocka_unit_test(a_connection_is_trusted_for_half_of_that_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
