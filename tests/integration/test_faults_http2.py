@@ -5,6 +5,7 @@ Needs the environment variables WEIR, WEIR_BUILD and WEIR_SOURCE.
 """
 
 import collections
+import ctypes
 import json
 import signal
 import threading
@@ -12,7 +13,7 @@ import unittest
 
 from certificates import Authority
 from fault_client import MAYBE, NEVER, FaultTest, until_closed
-from h2_server import OneRecord
+from h2_server import Ending, OneRecord
 from listening import Relay
 from nginx import PATIENCE, Nginx, free_port, wait_until
 from proxies import Haproxy, Nghttpd
@@ -23,6 +24,18 @@ REQUESTS = 2000
 ONCE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
 LIMIT_MS = 3000  # of an attempt whose answer is there
+
+
+def libcurl_version():
+    """Of the one that is loaded."""
+    library = ctypes.CDLL("libcurl.so.4")
+    library.curl_version.restype = ctypes.c_char_p
+    return library.curl_version().split()[0].decode()
+
+
+needs_libcurl_that_tells = unittest.skipUnless(
+    libcurl_version() == "libcurl/7.88.1", "libcurl does not tell what was refused"
+)
 
 
 class Http2(FaultTest):
@@ -101,8 +114,8 @@ class Http2(FaultTest):
     def few_streams(self):
         """Names and URLs of servers that take one or two streams of a connection at a time, and the
         nginx that counts their requests. More are refused: libcurl 7.88 takes 100 for granted until
-        it is told otherwise, and sends what was refused on a new connection by itself, which the
-        client forbids, as it is not told why. So these count as lost, though nothing was done."""
+        it is told otherwise, and would send what was refused on a new connection by itself, which the
+        client forbids."""
         nginx, url = self.nginx("http2_max_concurrent_streams 2;")
         yield "nginx", url, nginx
         upstream = self.enterContext(Nginx(FILE, files=ANSWER))
@@ -116,6 +129,74 @@ class Http2(FaultTest):
                 self.assert_well(results, 500)
                 counts = self.counts(server, results)
                 self.assertEqual(counts, {number: 1 for number in range(1, 501)})
+
+    def ending(self, how, **settings):
+        """A server that ends four of eight requests so; the results, and how often it answered."""
+        server = Ending(self.certificate, how)
+        self.addCleanup(server.close)
+        client = self.client(server.url, backoff_ms=1, **settings)
+        client.send("/x", method="POST", body=100, count=8)
+        results = client.join()
+        self.assert_ends_well(client)
+        return results, server.answers
+
+    @needs_libcurl_that_tells
+    def test_what_was_refused_is_sent_again_without_permission(self):
+        for how in ("refuses", "goes"):
+            with self.subTest(how):
+                results, answers = self.ending(how, attempts=2)
+                self.assert_well(results, 8)
+                self.assertEqual([result["attempts"] for result in results], 4 * [1] + 4 * [2])
+                self.assertEqual(answers, 8)
+
+    @needs_libcurl_that_tells
+    def test_what_was_refused_was_never_sent(self):
+        for how in ("refuses", "goes"):
+            with self.subTest(how):
+                results, answers = self.ending(how, attempts=1)
+                self.assert_well(results[:4], 4)
+                self.assertEqual({(r["rc"], r["sent"]) for r in results[4:]}, {("WEIR_ERESET", NEVER)})
+                self.assertEqual(answers, 4)
+
+    def test_what_ended_otherwise_may_have_been_done(self):
+        for how in ("closes", "goes_behind_them", "wants_http1"):
+            with self.subTest(how):
+                results, answers = self.ending(how, attempts=2)
+                lost = [result for result in results if result["rc"] != "0"]
+                ends = {(r["rc"], r["sent"], r["attempts"]) for r in lost}
+                self.assertEqual(ends, {("WEIR_ERESET", MAYBE, 1)})
+                self.assertGreaterEqual(len(lost), 4)  # and what a reset has overtaken
+                self.assertEqual(answers, 4)
+
+    def test_what_ended_with_an_http1_connection_may_have_been_done(self):
+        """A kept one, behind which libcurl would send again."""
+
+        def serve(server, connection):
+            server.request(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            server.request(connection)
+
+        server = self.raw(serve)
+        client = super().client(base_url=server.url, http2=1, attempts=2, concurrency=1)
+        self.assert_well([client.ask("/first")], 1)
+        result = client.ask("/next", method="POST", body=100)
+        ends = result["rc"], result["sent"], result["attempts"]
+        self.assertEqual(ends, ("WEIR_ERESET", MAYBE, 1))
+        self.assertEqual(len(server.heads), 2)
+        self.assert_ends_well(client)
+
+    def test_a_refusal_that_libcurl_remembers_is_not_that_of_the_next(self):
+        server = Ending(self.certificate, "refuses_behind_the_head", at_once=1)
+        self.addCleanup(server.close)
+        other = self.raw(lambda other, connection: other.request(connection))
+        client = self.client(server.url, backoff_ms=1, attempts=2, concurrency=1)
+        for url in ("/x", f"{other.url}/x"):
+            result = client.ask(url, method="POST", body=100)
+            ends = result["rc"], result["sent"], result["attempts"]
+            self.assertEqual(ends, ("WEIR_ERESET", MAYBE, 1))
+        self.assertEqual(len(other.heads), 1)
+        self.assert_well([client.ask("/last")], 1)
+        self.assert_ends_well(client)
 
     def test_few_streams_at_a_time_and_one_attempt(self):
         for name, url, server in self.few_streams():
