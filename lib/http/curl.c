@@ -306,14 +306,6 @@ static int await_end(struct transfer *transfer)
     return rc;
 }
 
-/* What has come by then is no answer; the way that it went stays known. */
-static void forget_answer(weir_response *response)
-{
-    struct weir__route route = response->route;
-    weir__response_reset(response);
-    response->route = route;
-}
-
 /* The transfer goes on, and nobody wants it any more. */
 static int quit(struct transfer *transfer, int rc)
 {
@@ -322,7 +314,7 @@ static int quit(struct transfer *transfer, int rc)
     leave(transfer->driver, transfer);
     enum weir_sent sent = response->sent;
     if (rc == WEIR_EIDLE) {
-        forget_answer(response);
+        weir__response_forget_answer(response);
         sent = WEIR_SENT_MAYBE;
     }
     weir_response_set_failure(response, sent, weir_strerror(rc));
@@ -465,7 +457,7 @@ static int close_early(struct weir__download *download, int rc)
     bool sent = transfer->response->sent != WEIR_SENT_NEVER;
     if (rc == 0)
         rc = sent ? WEIR_EATTEMPTTIME : WEIR_ECONNECT;
-    forget_answer(transfer->response);
+    weir__response_forget_answer(transfer->response);
     weir_response_set_failure(transfer->response, sent ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER,
                               weir_strerror(rc));
     download_free(download);

@@ -41,6 +41,13 @@ void weir__response_reset(weir_response *response)
     weir__buf_reset(&response->body);
 }
 
+void weir__response_forget_answer(weir_response *response)
+{
+    struct weir__route route = response->route;
+    weir__response_reset(response);
+    response->route = route;
+}
+
 void weir_response_free(weir_response *response)
 {
     if (response == NULL)

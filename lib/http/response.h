@@ -47,6 +47,10 @@ int weir__response_refuse(weir_response *response, int rc, const char *why);
  * history. */
 void weir__response_reset(weir_response *response);
 
+/* As reset, for an attempt that was given up: what has come by then is no answer, but the way that
+ * it went stays known. */
+void weir__response_forget_answer(weir_response *response);
+
 /* Appends one raw header line, as a server sent it. Errors as weir_response_add_header. */
 int weir__response_add_line(weir_response *response, const char *line, size_t len);
 
