@@ -21,6 +21,7 @@ from proxies import Haproxy, Nghttpd
 ANSWER = {"answer.json": json.dumps({"object": "chat.completion", "choices": []})}
 FILE = "location / { try_files /answer.json =404; error_page 405 =200 /answer.json; }"
 REQUESTS = 2000
+# HAProxy ends its client's connection, too, when one that it has kept has ended.
 ONCE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
 LIMIT_MS = 3000  # of an attempt whose answer is there
@@ -393,7 +394,7 @@ class Http2(FaultTest):
             if "/hang" in server.request(connection):
                 until_closed(connection)
             else:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                connection.sendall(ONCE)
 
         upstream = self.raw(serve)
         server = self.enterContext(Haproxy(self.certificate, upstream.port))
