@@ -102,13 +102,6 @@ static long request_bytes(const struct weir__curl_handle *handle)
     return bytes;
 }
 
-/* Why libcurl sends it again. If the server wants HTTP/1.1, there is a text. */
-static bool is_refusal(const struct weir__curl_handle *handle)
-{
-    return handle->tells_refused && handle->upload == NULL && !handle->answered &&
-           handle->error_text[0] == '\0';
-}
-
 /* Called when the connection stands, right before the request goes out. When a kept connection dies
  * before the first byte of the answer, libcurl would send the request again by itself, behind the
  * limiter and though the server may have acted on it: the second call ends that, unless not a byte
@@ -121,7 +114,6 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
     (void)port;
     handle->local_port = local_port;
     if (handle->sendings++ > 0 && request_bytes(handle) > 0) {
-        handle->refused = is_refusal(handle);
         handle->failure = WEIR_ERESET;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -149,17 +141,6 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
 }
 
-/* libcurl sends a request again for two reasons alike: the server has refused its stream, or its
- * connection, which is a kept or shared one, has ended without a byte. The latter not, if it takes
- * the request for one that RTSP has (which is what this option is for). */
-static void ask_for_refusals(struct weir__curl_handle *handle)
-{
-    bool matters = handle->net->opts.http2 != WEIR_HTTP2_OFF;
-    if (matters && weir__curl_trait(WEIR__CURL_TELLS_REFUSED))
-        handle->tells_refused = curl_easy_setopt(handle->easy, CURLOPT_RTSP_REQUEST,
-                                                 (long)CURL_RTSPREQ_RECEIVE) == CURLE_OK;
-}
-
 struct weir__curl_handle *weir__curl_handle_new(CURLSH *share, const struct weir__net *net)
 {
     struct weir__curl_handle *handle = weir__zalloc(sizeof *handle);
@@ -175,7 +156,6 @@ struct weir__curl_handle *weir__curl_handle_new(CURLSH *share, const struct weir
         return NULL;
     }
     set_once(handle);
-    ask_for_refusals(handle);
     curl_easy_setopt(handle->easy, CURLOPT_SHARE, share);
     return handle;
 }
@@ -371,7 +351,6 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 {
     handle->response = response;
     handle->sendings = 0;
-    handle->refused = false;
     handle->answered = handle->whole_head = handle->handed_on = false;
     handle->uploaded = 0;
     handle->failure = 0;
@@ -411,8 +390,6 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)
 {
     bool begun = request_bytes(handle) > 0 || handle->answered; /* to a proxy, perhaps */
-    if (handle->refused)
-        return WEIR_SENT_NEVER;
     return begun && handle->sendings > 0 ? WEIR_SENT_MAYBE : WEIR_SENT_NEVER;
 }
 
@@ -460,8 +437,6 @@ int weir__curl_handle_result(struct weir__curl_handle *handle, CURLcode code)
         response->sent = WEIR_SENT_ANSWERED;
         return 0;
     }
-    if (handle->answered) /* it may remember a refusal for ever that it made nothing of */
-        handle->tells_refused = false;
     int rc = error_of(handle, code);
     weir_response_set_failure(response, weir__curl_handle_sent(handle),
                               failure_text(handle, code, rc));

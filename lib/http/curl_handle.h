@@ -29,8 +29,6 @@ struct weir__curl_handle {
     char *method; /* NULL: the one that libcurl takes by itself */
     int64_t timeout_ms;
     bool watches; /* to call on_progress */
-    /* libcurl sends again what the server has refused as a stream, and nothing else. */
-    bool tells_refused;
     /* What it works on now. */
     void *owner;
     const void *frames;             /* of the task that waits; never read, only asked for ahead */
@@ -51,7 +49,6 @@ struct weir__curl_handle {
     int64_t began_ns;  /* the shard's to use */
     int local_port;    /* of the connection over which it was sent */
     unsigned sendings; /* how often libcurl set about sending it */
-    bool refused;      /* unseen, by the server (RFC 9113, section 8.7) */
     bool answered;     /* a status line came ... */
     bool whole_head;   /* ... and the empty line behind the headers ... */
     bool handed_on;    /* ... and the response is in the hands of who takes the content */

@@ -17,8 +17,7 @@ static const struct {
     [WEIR__CURL_H2C] = {0x080000, 0},           /* 8.0 has the fix, curl/curl#10643 */
     [WEIR__CURL_LONG_LINE_OOM] = {0, 0x080600}, /* then CURLE_TOO_LARGE */
     [WEIR__CURL_TELLS_PROXY] = {0x080700, 0},
-    [WEIR__CURL_KEEPS_PIECES] = {0, 0x080e00},         /* seen with 7.88, not with 8.14 */
-    [WEIR__CURL_TELLS_REFUSED] = {0x075801, 0x075802}, /* whose source was read for it */
+    [WEIR__CURL_KEEPS_PIECES] = {0, 0x080e00}, /* seen with 7.88, not with 8.14 */
 };
 
 bool weir__curl_trait_of(unsigned version, enum weir__curl_trait trait)

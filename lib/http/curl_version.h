@@ -17,7 +17,6 @@ enum weir__curl_trait {
     WEIR__CURL_LONG_LINE_OOM, /* a header line over its 100 KB is CURLE_OUT_OF_MEMORY */
     WEIR__CURL_KEEPS_PIECES,  /* of HTTP/2 streams, which it has read and not given out */
     WEIR__CURL_TELLS_PROXY,   /* whether a transfer went through one: CURLINFO_USED_PROXY */
-    WEIR__CURL_TELLS_REFUSED, /* can be had to send again what a server has refused, alone */
     WEIR__CURL_TRAITS,
 };
 
