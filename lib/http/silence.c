@@ -63,9 +63,13 @@ bool weir__silence_is_over(struct weir__silence *silence, int64_t due_ns, int64_
     return now_ns >= end_ns(silence);
 }
 
-/* By choice: whoever changes his mind at once says nothing about the connection. */
+enum { MOMENT_MS = 100 };
+
+/* By choice: whoever changes his mind at once says nothing about the connection. Nor does who had
+ * but a moment left of his time. */
 int64_t weir__silence_patience_ns(int64_t under_way_ns, bool by_choice)
 {
     int64_t half_ns = under_way_ns / 2;
-    return by_choice && half_ns < WEIR__NS_PER_S ? WEIR__NS_PER_S : half_ns;
+    int64_t least_ns = by_choice ? WEIR__NS_PER_S : MOMENT_MS * WEIR__NS_PER_MS;
+    return half_ns < least_ns ? least_ns : half_ns;
 }

@@ -310,6 +310,15 @@ class Http2(FaultTest):
         self.assertEqual(relay.connections, 1)
         self.assert_ends_well(client)
 
+    def test_a_moment_is_no_silence_of_its_connection(self):
+        """That is all that was left of the request's time."""
+        relay, _, client = self.behind_a_relay(attempts=1)
+        for _ in range(2):
+            self.assertEqual(client.ask("/hang", timeout_ms=50)["rc"], "WEIR_ETIMEDOUT")
+        self.assert_well([client.ask("/last")], 1)
+        self.assertEqual(relay.connections, 1)
+        self.assert_ends_well(client)
+
     def test_those_under_way_on_the_silent_connection_may_end(self):
         relay, upstream, client = self.behind_a_relay(attempts=1)
         client.send("/hang", count=5)

@@ -84,6 +84,7 @@ static void a_late_look_is_spared_once(void **state)
 static void a_connection_is_trusted_for_half_of_that_time(void **state)
 {
     (void)state;
+    assert_int_equal(weir__silence_patience_ns(3 * ms, false), 100 * ms);
     assert_int_equal(weir__silence_patience_ns(500 * ms, false), 250 * ms);
     assert_int_equal(weir__silence_patience_ns(500 * ms, true), 1000 * ms);
     assert_int_equal(weir__silence_patience_ns(5000 * ms, false), 2500 * ms);
