@@ -13,13 +13,25 @@ static const char usage[] = "usage: weir COMMAND [ARGUMENT]...\n"
                             "\n"
                             "  run      send a file of API requests as fast as the limits allow\n"
                             "  mock     a server to rehearse against, on this machine\n"
-                            "  help     this text; weir COMMAND --help tells all about a command\n"
+                            "  help     this text; weir help COMMAND tells all about a command\n"
                             "  version  print the version\n";
 
+/* `weir help run` is `weir run --help`. */
 static int cmd_help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    char help[] = "--help";
+    if (argc > 2) {
+        complain("weir: help with one command at a time: what is '%s' for?", argv[2]);
+        return EXIT_USAGE;
+    }
+    if (argc == 2 && strcmp(argv[1], "run") == 0)
+        return cmd_run(2, (char *[]){argv[1], help, NULL});
+    if (argc == 2 && strcmp(argv[1], "mock") == 0)
+        return cmd_mock(2, (char *[]){argv[1], help, NULL});
+    if (argc == 2 && strcmp(argv[1], "help") != 0 && strcmp(argv[1], "version") != 0) {
+        complain("weir: unknown command '%s'; 'weir help' lists them", argv[1]);
+        return EXIT_USAGE;
+    }
     fputs(usage, stdout);
     return EXIT_DONE;
 }

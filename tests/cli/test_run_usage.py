@@ -48,6 +48,17 @@ class Usage(Refusal):
         said = self.refuse("runn", says="unknown command 'runn'")
         self.assertIn("weir help", said)
 
+    def test_help_with_a_command(self):
+        for command in ("run", "mock"):
+            result = self.weir("help", command)
+            self.assertEqual((result.status, result.stderr), (0, ""))
+            self.assertEqual(result.stdout, self.weir(command, "--help").stdout)
+        self.assertEqual(self.weir("help", "help").stdout, self.weir("help").stdout)
+        result = self.weir("help", "walk")
+        self.assertEqual((result.status, result.stdout), (2, b""))
+        self.assertIn("unknown command 'walk'", result.stderr)
+        self.assertEqual(self.weir("help", "run", "x").status, 2)
+
     def test_help_and_version(self):
         for args in (["help"], ["--help"], ["-h"]):
             result = self.weir(*args)
@@ -95,7 +106,7 @@ class Usage(Refusal):
             (("--api-key", "sk-abc"), "unknown option --api-key; did you mean --api-key-env?"),
             (("--api-key=sk-abc",), "unknown option --api-key; did you mean --api-key-env?"),
             (("--api-ke",), "unknown option --api-ke; did you mean --api-key-env?"),
-            (("--max", "3"), "did you mean --max-attempts or --max-line-bytes?"),
+            (("--max", "3"), "did you mean --max-attempts or --max-line-bytes or --max-outage?"),
             (("--hel",), "did you mean --help?"),
             (("--token=sk-abc",), "unknown option '--token' ("),
             (("--=sk-abc",), "unknown option '--' ("),
