@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <weir/io.h>
@@ -69,6 +70,16 @@ static int open_path(struct output *output, bool force)
     return errno == EEXIST ? open_existing(output, force) : refuse(output->name, errno);
 }
 
+/* Two runs into one file would overwrite each other's rows. Where files cannot be locked so it
+ * goes without. Released by close. */
+static int claim(const struct output *output)
+{
+    if (!output->regular || output->path == NULL || flock(output->fd, LOCK_EX | LOCK_NB) == 0 ||
+        errno != EWOULDBLOCK)
+        return 0;
+    return usage_error("%s is being written by another run; name another output", output->name);
+}
+
 int output_open(struct output *output, const char *name, bool force, const struct input *input)
 {
     bool is_stdout = strcmp(name, "-") == 0;
@@ -89,7 +100,9 @@ int output_open(struct output *output, const char *name, bool force, const struc
         output->regular = S_ISREG(output->status.st_mode);
         output->stale = output->regular && !is_stdout && output->status.st_size > 0;
         output->held = output->stale;
-        return 0;
+        rc = claim(output);
+        if (rc == 0)
+            return 0;
     }
     output_close(output, false);
     return rc;
