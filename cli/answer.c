@@ -16,11 +16,24 @@
 
 /* --- judging ------------------------------------------------------------------------------ */
 
+char *answer_place(char *buf, const char *file, const struct line *line)
+{
+    if (line->row == line->number)
+        snprintf(buf, ANSWER_PLACE, "%s:%" PRIu64, file, line->number);
+    else
+        snprintf(buf, ANSWER_PLACE, "%s:%" PRIu64 " (row %" PRIu64 ")", file, line->number,
+                 line->row);
+    return buf;
+}
+
 void answer_bad_row(struct answer *answer, const char *file, const struct line *line,
                     const char *fault)
 {
     *answer = (struct answer){.code = "bad_row"};
-    snprintf(answer->text, sizeof answer->text, "%s:%" PRIu64 ": %s", file, line->number, fault);
+    int len = snprintf(answer->text, sizeof answer->text, "%s:%" PRIu64 ": ", file, line->number);
+    answer->place_len = len > 0 && (size_t)len < sizeof answer->text ? (size_t)len : 0;
+    snprintf(answer->text + answer->place_len, sizeof answer->text - answer->place_len, "%s",
+             fault);
 }
 
 /* {"error":{"message":TEXT}}, {"error":TEXT}, {"message":TEXT} or {"detail":TEXT} */
@@ -80,13 +93,18 @@ static void name_failure(struct answer *answer, int rc)
         *c = (char)tolower((unsigned char)*c);
 }
 
-static void judge_failure(struct answer *answer, int rc)
+static void tell_failure(struct answer *answer, int rc, const char *why)
 {
-    const char *why = answer->response != NULL ? weir_response_error_text(answer->response) : "";
     if (strcmp(why, weir_strerror(rc)) == 0)
         why = "";
     name_failure(answer, rc);
     snprintf(answer->text, sizeof answer->text, "%s%s%s", weir_strerror(rc), *why ? ": " : "", why);
+}
+
+static void judge_failure(struct answer *answer, int rc)
+{
+    tell_failure(answer, rc,
+                 answer->response != NULL ? weir_response_error_text(answer->response) : "");
 }
 
 /* What came of it is not kept, as of any answer that was lost on its way. */
@@ -131,6 +149,7 @@ void answer_judge(struct answer *answer, const char *file, const struct line *li
     answer->status = 0;
     answer->ok = false;
     answer->said.at = NULL;
+    answer->place_len = 0;
     answer->code[0] = '\0';
     if (rc == 0) {
         take_answer(answer, response);
@@ -140,6 +159,12 @@ void answer_judge(struct answer *answer, const char *file, const struct line *li
     } else {
         judge_failure(answer, rc); /* what came of an answer before it broke off is no answer */
     }
+}
+
+void answer_unreachable(struct answer *answer, int rc, const char *why)
+{
+    *answer = (struct answer){.ok = false};
+    tell_failure(answer, rc, why);
 }
 
 void answer_add_text(struct answer *answer, const char *format, ...)
@@ -219,10 +244,11 @@ void answer_write(const struct answer *answer, const struct line *line, const st
 void answer_message(const struct answer *answer, char *dst, size_t room)
 {
     size_t len;
+    const char *text = answer->text + answer->place_len;
     char *said = answer->said.at != NULL ? malloc(answer->said.len) : NULL;
     if (said != NULL && rawjson_decode(answer->said, said, &len))
         term_safe(dst, room, said, len);
     else
-        term_safe(dst, room, answer->text, strlen(answer->text));
+        term_safe(dst, room, text, strlen(text));
     free(said);
 }

@@ -20,8 +20,14 @@ struct answer {
     bool ok;
     char code[24];    /* of the error; "" when ok */
     struct span said; /* the server's message, a JSON string; .at NULL: text holds ours */
+    size_t place_len; /* so much of text says where the row stands */
     char text[512];
 };
+
+/* Where a row stands as messages say it, in buf (ANSWER_PLACE bytes), which it returns:
+ * "FILE:LINE", and " (row N)" behind it where blank lines above make the two differ. */
+#define ANSWER_PLACE 300
+char *answer_place(char *buf, const char *file, const struct line *line);
 
 /* For a row that cannot be sent: where it stands, and why. */
 void answer_bad_row(struct answer *answer, const char *file, const struct line *line,
@@ -31,6 +37,10 @@ void answer_bad_row(struct answer *answer, const char *file, const struct line *
 void answer_judge(struct answer *answer, const char *file, const struct line *line, int rc,
                   const weir_response *response);
 
+/* For a row whose server was never there: rc and why are of the last attempt on that, of any row.
+ */
+void answer_unreachable(struct answer *answer, int rc, const char *why);
+
 /* Adds to the message of ours. */
 void answer_add_text(struct answer *answer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -39,7 +49,8 @@ void answer_add_text(struct answer *answer, const char *format, ...)
 void answer_write(const struct answer *answer, const struct line *line, const struct row *row,
                   struct bytes *out);
 
-/* The message as people read it, harmless on a terminal and cut to room, which is at least 16. */
+/* The message as people read it, but for the place of a bad row, harmless on a terminal and cut to
+ * room, which is at least 16. */
 void answer_message(const struct answer *answer, char *dst, size_t room);
 
 #endif

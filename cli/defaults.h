@@ -26,8 +26,12 @@
 /* So many rows refused as unauthorised, and none that was not, end the run. */
 #define AUTH_ROWS 20
 
-/* So many rows at the beginning whose URLs are relative, without a base URL, end the run. */
-#define BASE_ROWS 20
+/* A server that has gone away is waited for so long. */
+#define OUTAGE_DEFAULT_S  3600
+#define OUTAGE_DEFAULT_MS (INT64_C(1000) * OUTAGE_DEFAULT_S)
+/* Rows that wait for it take room that rows for other servers need; all of it for so long. */
+#define PATIENCE_S  60
+#define PATIENCE_MS (INT64_C(1000) * PATIENCE_S)
 
 /* Seconds from one line of progress to the next, where nobody looks and where somebody does. */
 #define PROGRESS_UNWATCHED_S 30

@@ -12,6 +12,7 @@
 #include "term.h"
 
 #define PLAIN_NAME_MAX 60
+#define NAMED_MAX      4
 
 static const char *signal_name(int number)
 {
@@ -35,16 +36,41 @@ static void describe_rest(char *dst, size_t room, uint64_t sent, uint64_t unsent
         *dst = '\0';
 }
 
-/* Rows may be done and yet not have been taken by the reader of a pipe. */
-static void say_interrupted(const struct run *run)
+/* Rows may be done and yet not be in the output: its reader did not take them, or it failed. */
+static void describe_missing(const struct run *run, char *dst, size_t room)
+{
+    uint64_t sent = run->dropped_sent + report_rows(&run->report) - run->output.rows;
+    uint64_t more = run->input.rows - run->output.rows;
+    describe_rest(dst, room, sent, more > sent ? more - sent : 0);
+}
+
+static void say_what_is_done(const struct run *run, const char *why)
 {
     char rows[28];
     char rest[160];
-    uint64_t sent = run->dropped_sent + report_rows(&run->report) - run->output.rows;
-    uint64_t more = run->input.rows - run->output.rows;
-    describe_rest(rest, sizeof rest, sent, more > sent ? more - sent : 0);
-    complain("weir run: stopped by %s: %s holds %s rows%s", signal_name(run->signal),
-             run->output.name, format_count(rows, run->output.rows), rest);
+    describe_missing(run, rest, sizeof rest);
+    complain("weir run: stopped by %s: %s holds %s rows%s", why, run->output.name,
+             format_count(rows, run->output.rows), rest);
+}
+
+/* The run is stopped, and its clock with it. */
+static void say_away(const struct run *run)
+{
+    char away[48];
+    const struct outage *outage = &run->away->outage;
+    complain("weir run: %s has been away for %s (--max-outage): %s", run->away->name,
+             format_ms(away, run->ended_ms - outage->since_ms), run->away->why);
+    say_what_is_done(run, "that");
+}
+
+/* Rows that are left undone while others went on. */
+static int say_left(const struct run *run)
+{
+    char rows[28];
+    complain("weir run: %s row%s not sent, since %s server was away: left for another run",
+             format_count(rows, run->left), run->left == 1 ? " was" : "s were",
+             run->left == 1 ? "its" : "their");
+    return EXIT_UNREACHABLE;
 }
 
 /* The origin without user and password, which may stand before an @. */
@@ -109,21 +135,23 @@ static void say_refused(const struct run *run)
 
 static int say_baseless(const struct run *run)
 {
-    return usage_error("%s:%" PRIu64 ": \"url\" is relative, as in all of the first " STR(
-                           BASE_ROWS) " rows; name their server with --base-url",
-                       run->input.name, run->first_line);
+    return usage_error("%s: \"url\" is relative: name the server of such rows with --base-url "
+                       "https://HOST, or write whole URLs",
+                       run->why);
 }
 
 static int say_output_failed(const struct run *run)
 {
     char rows[28];
     char buf[64];
+    char rest[160];
+    describe_missing(run, rest, sizeof rest);
     if (run->output.error == EPIPE)
         complain("weir run: the reader of %s has gone: stopped", run->output.name);
     else
-        complain("weir run: writing %s failed: %s; stopped with %s whole rows in it",
+        complain("weir run: writing %s failed: %s; stopped with %s whole rows in it%s",
                  run->output.name, error_text(run->output.error, buf, sizeof buf),
-                 format_count(rows, run->output.rows));
+                 format_count(rows, run->output.rows), rest);
     return EXIT_IO;
 }
 
@@ -131,10 +159,13 @@ static int say_stopped(const struct run *run)
 {
     switch (run->stop) {
     case STOP_SIGNAL:
-        say_interrupted(run);
+        say_what_is_done(run, signal_name(run->signal));
         return EXIT_SIGNAL + run->signal;
     case STOP_UNREACHABLE:
         say_unreachable(run);
+        return EXIT_UNREACHABLE;
+    case STOP_AWAY:
+        say_away(run);
         return EXIT_UNREACHABLE;
     case STOP_REFUSED:
         say_refused(run);
@@ -155,16 +186,38 @@ static int say_stopped(const struct run *run)
     case STOP_OUTPUT:
         break;
     }
+    if (run->left > 0)
+        return say_left(run);
     return run->report.failed > 0 ? EXIT_ROWS_FAILED : EXIT_DONE;
 }
 
 /* --- what may help ------------------------------------------------------------------------ */
 
+/* How many servers' limits are known well enough to be named, which it does. */
+static size_t name_learned(const struct run *run)
+{
+    size_t named = 0;
+    bool several = run->servers.count > 1;
+    for (const struct server *server = run->servers.first; server != NULL; server = server->next) {
+        char rate[48];
+        double per_s = server_sure_per_s(server, run->ended_ms - run->report.began_ms);
+        if (per_s == 0)
+            continue;
+        if (++named > NAMED_MAX)
+            continue;
+        complain("weir run: %s lets about %.3g/s through: --rate %s %s starts there, without most "
+                 "of the \"too fast\" answers",
+                 server->name, per_s, format_rate(rate, per_s),
+                 several ? "in a run for it alone" : "next time");
+    }
+    return named;
+}
+
 static void hint_at_rate(const struct run *run)
 {
     const char *limit = run->server_limit;
     char told[64] = "";
-    if (run->throttled == 0)
+    if (run->throttled == 0 || name_learned(run) > 0)
         return;
     if (*limit != '\0')
         snprintf(told, sizeof told, " (the server's x-ratelimit-limit-requests: %s)", limit);
@@ -207,6 +260,8 @@ static void sum_up(const struct run *run)
     report_print(&run->report, run->input.name, run->output.name, run->attempts, run->throttled,
                  run->ended_ms);
     say_whether_http2(run);
+    if (run->input.rows == 0 && run->stop == STOP_NOT)
+        complain("weir run: %s holds no row", run->input.name);
     hint_at_rate(run);
     hint_at_failed_rows(run);
 }
@@ -216,7 +271,7 @@ int run_conclude(struct run *run)
     int status = say_stopped(run);
     if (run->output.error != 0)
         status = say_output_failed(run);
-    if (run->options->progress != PROGRESS_NONE && status != EXIT_UNREACHABLE &&
+    if (run->options->progress != PROGRESS_NONE && run->stop != STOP_UNREACHABLE &&
         status != EXIT_USAGE)
         sum_up(run);
     return status;

@@ -47,6 +47,10 @@ static void print_how(void)
            "                      up when nothing has come from the server for that long,\n"
            "                      its queue before the first word included (default: none)\n",
            ATTEMPTS_MAX, ATTEMPTS_DEFAULT);
+    printf("  --max-outage S      seconds: wait so long for a server that has gone away\n"
+           "                      (connections are refused, or its name is not found)\n"
+           "                      before it is given up (default %d); see below\n",
+           OUTAGE_DEFAULT_S);
     fputs("  --no-replay         never send a POST or PATCH row again when the server may\n"
           "                      have acted on it (connection lost, timeout, 500). By\n"
           "                      default such rows ARE sent again, which suits LLM calls:\n"
@@ -94,7 +98,9 @@ static void print_input(void)
 {
     printf("INPUT (- is stdin) has one request a line, a JSON object; blank lines are\n"
            "skipped. OpenAI batch files can be used as they are. Members:\n"
-           "  url        required: /path below the base URL, or http(s)://...\n"
+           "  url        required: /path below the base URL, or http(s)://... Without\n"
+           "             --base-url, a path in the first row that could be sent ends the\n"
+           "             run (2) before anything is; in a later one it fails that row\n"
            "  body       any JSON value, sent byte for byte; null or none: no body\n"
            "  method     %s\n"
            "             (default: POST with a body, GET without)\n"
@@ -115,7 +121,8 @@ static void print_output(void)
         "{\"row\":1,\"custom_id\":\"a\",\"response\":{\"status_code\":200,\"request_id\":\"r1\",\n"
         "   \"body\":{...}},\"error\":null,\"attempts\":1}\n"
         "  row        from 1, blank lines not counted: the number of the line in INPUT\n"
-        "             less the blank lines above it. Messages name FILE:LINE\n"
+        "             less the blank lines above it. Messages name FILE:LINE; those on\n"
+        "             stderr say (row N), too, where that is another number\n"
         "  response   null when no answer came. body is the server's JSON as it came,\n"
         "             but on one line; what is not JSON is kept as a string\n"
         "  error      null when the status is 200 to 299, else {\"code\",\"message\"}.\n"
@@ -142,16 +149,28 @@ static void print_what_if(void)
            "that took too long. A 429 holds all rows for that server back for as long\n"
            "as it says.\n"
            "\n"
+           "A server that goes away in mid-run costs its rows nothing: they wait, and one\n"
+           "at a time finds out whether it is back, after 1, 2, 4, ... 30 s. That does\n"
+           "not count for --max-attempts and --timeout. After --max-outage it is given up:\n"
+           "its rows get no line in OUTPUT, so that a further run does them, and the exit\n"
+           "status is 69. Rows for other servers go on. When a server is away for more\n"
+           "than %d s they are given room: of its rows no more than half of those in\n"
+           "memory wait, and the others are left for a further run, too. A server that\n"
+           "was never reached, while another was, is given up after --max-attempts: its\n"
+           "rows fail. One that the whole run is for ends it at once.\n"
+           "\n"
            "Ctrl-C (or SIGTERM, SIGHUP): the first time, no further request starts and\n"
            "those in flight get up to %d s; the second time they are cancelled; the third\n"
            "time the program leaves at once. OUTPUT holds whole lines, one for each row\n"
            "that is done. A disk that gets full ends the run, with OUTPUT cut back to\n"
-           "whole lines.\n"
+           "whole lines. A signal that is ignored at the start stays so, as nohup does\n"
+           "with SIGHUP and a shell script with the SIGINT of what it starts by &: end\n"
+           "such a run by SIGTERM.\n"
            "\n"
            "Proxies are taken from the environment (http_proxy, https_proxy, ALL_PROXY,\n"
            "no_proxy) for all servers but those on this machine (localhost, 127.*, ::1).\n"
            "\n",
-           GRACE_S);
+           PATIENCE_S, GRACE_S);
 }
 
 static void print_status(void)
@@ -159,9 +178,11 @@ static void print_status(void)
     printf("Exit status:\n"
            "  0   every row succeeded\n"
            "  3   some rows failed\n"
-           "  2   bad usage, input or output; nothing was sent\n"
+           "  2   bad usage, input or output, or no --base-url for relative URLs; nothing\n"
+           "      was sent\n"
            "  4   the first %d rows were all refused with 401, or all with 403\n"
-           "  69  no connection to the server at all\n"
+           "  69  no connection to the server at all, or it was given up after\n"
+           "      --max-outage; rows are left\n"
            "  74  reading INPUT or writing OUTPUT failed, or the reader of a pipe has gone\n"
            "  1   out of memory and the like\n"
            "  130, 143, 129   ended by SIGINT, SIGTERM, SIGHUP\n"

@@ -9,6 +9,7 @@
 #include "events.h"
 #include "form.h"
 #include "http_text.h"
+#include "reach.h"
 #include "shortage.h"
 #include "term.h"
 
@@ -23,7 +24,7 @@ static int take_place(struct job *job)
     return rc;
 }
 
-static void leave_place(struct job *job)
+void job_leave_place(struct job *job)
 {
     if (job->placed)
         weir_semaphore_release(job->run->places);
@@ -49,7 +50,7 @@ static struct job *take_job(struct run *run)
 static void leave_job(struct job *job)
 {
     struct run *run = job->run;
-    leave_place(job);
+    job_leave_place(job);
     job->next = run->spare;
     run->spare = job;
 }
@@ -73,7 +74,9 @@ static bool could_not_connect(int rc)
 
 static bool seems_unreachable(const struct job *job, int rc)
 {
-    return could_not_connect(rc) && !job->run->answered && job->for_origin && !job->shortage;
+    const struct run *run = job->run;
+    bool alone = run->options->base_url != NULL || run->servers.count <= 1;
+    return could_not_connect(rc) && !run->answered && job->for_origin && alone && !job->shortage;
 }
 
 /* A stream that did not come to its end is a lost answer, which the connection did not notice. */
@@ -87,6 +90,22 @@ static bool lost_its_end(const struct weir_attempt *attempt)
     return events_check(body, &error) != EVENTS_WHOLE;
 }
 
+void job_before(const struct weir_attempt *attempt, void *arg)
+{
+    struct job *job = weir_task_arg(weir_task_self());
+    (void)attempt;
+    (void)arg;
+    job->began_ms = weir_now_ms();
+}
+
+/* Attempts of a row that was sent in between count on. */
+static bool is_used_up(struct job *job, const struct weir_attempt *attempt)
+{
+    if (attempt->outcome == WEIR_OUTCOME_THROTTLED)
+        return false;
+    return ++job->spent >= job->run->options->max_attempts;
+}
+
 int job_retry_if(const struct weir_attempt *attempt, void *arg)
 {
     struct run *run = arg;
@@ -95,15 +114,17 @@ int job_retry_if(const struct weir_attempt *attempt, void *arg)
     if (attempt->rc == 0)
         run->answered = true;
     job->shortage = could_not_connect(attempt->rc) && shortage_is_now();
-    if (seems_unreachable(job, attempt->rc))
+    job->sent |= attempt->sent != WEIR_SENT_NEVER;
+    if (seems_unreachable(job, attempt->rc) || reach_hear(job, attempt))
         return 0;
+    again = again && !is_used_up(job, attempt);
     if (again)
-        leave_place(job);
+        job_leave_place(job);
     return again;
 }
 
 /* Rows may name other servers; one of those that is down does not end the run. Without a base URL
- * the first row's server counts. */
+ * the first row's server counts, as long as no row has named another. */
 static bool is_for_origin(struct run *run, const char *url)
 {
     if (!url_is_absolute(url))
@@ -218,45 +239,89 @@ static bool wants_key(const struct job *job)
     return !headers_have(row->headers, key) && !(given && headers_have(options->headers, key));
 }
 
+static int request(struct job *job)
+{
+    const struct options *options = job->run->options;
+    const struct row *row = &job->row;
+    bool streams = row_asks_for_stream(row);
+    job->shortage = false;
+    return weir_request(job->run->client,
+                        WEIR_REQUEST(.method = row->method, .url = row->url,
+                                     .headers = row->headers, .body = row->body.at,
+                                     .body_len = row->body.len, .replay = options->replay,
+                                     .idempotency_key = wants_key(job) ? job->key : NULL,
+                                     .idle_ms = streams ? options->idle_ms : 0,
+                                     .idle_first_ms = streams ? options->idle_ms : 0),
+                        &job->response);
+}
+
+/* The next sending is to have the same key, which is made by the first: "" asks for one. */
+static void keep_for_next(struct job *job)
+{
+    const char *key = weir_response_idempotency_key(job->response);
+    snprintf(job->key, sizeof job->key, "%s", key != NULL ? key : WEIR_IDEMPOTENCY_KEY_NEW);
+    job->tried += weir_response_attempts(job->response);
+}
+
+/* What its server has answered, or that it never was there; again, when that was away. */
+static int get_answer(struct job *job)
+{
+    int reach;
+    while ((reach = reach_await(job)) == REACH_SEND) {
+        weir_response_free(job->response);
+        job->response = NULL;
+        int rc = request(job);
+        bool goes_on = reach_goes_on(job);
+        if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
+            return rc;
+        if (!goes_on) {
+            answer_judge(&job->answer, job->run->input.name, &job->line, rc, job->response);
+            job->answer.attempts += job->tried;
+            explain_failure(job, rc);
+            watch_server(job, rc);
+            return 0;
+        }
+        keep_for_next(job);
+    }
+    if (reach == REACH_LEFT) {
+        job->run->left++;
+        return WEIR_ECANCELED;
+    }
+    if (reach != REACH_FAILED)
+        return reach;
+    job->answer.attempts = job->tried;
+    explain_failure(job, job->server->error);
+    return 0;
+}
+
 /* 0 when the row has an answer, which may be that it failed. */
 static int send_row(struct job *job)
 {
     struct run *run = job->run;
-    const struct options *options = run->options;
-    const struct row *row = &job->row;
-    bool streams = row_asks_for_stream(row);
-    job->for_origin = is_for_origin(run, row->url);
+    const char *url = job->row.url;
+    job->for_origin = is_for_origin(run, url);
+    url = url_is_absolute(url) ? url : run->origin;
+    job->server = url != NULL ? servers_find(&run->servers, url) : NULL;
+    job->tried = job->spent = 0;
+    job->sent = false;
+    memcpy(job->key, WEIR_IDEMPOTENCY_KEY_NEW, sizeof WEIR_IDEMPOTENCY_KEY_NEW);
     run->sending = true;
-    job->shortage = false;
-    int rc = weir_request(run->client,
-                          WEIR_REQUEST(.method = row->method, .url = row->url,
-                                       .headers = row->headers, .body = row->body.at,
-                                       .body_len = row->body.len, .replay = options->replay,
-                                       .idempotency_key =
-                                           wants_key(job) ? WEIR_IDEMPOTENCY_KEY_NEW : NULL,
-                                       .idle_ms = streams ? options->idle_ms : 0,
-                                       .idle_first_ms = streams ? options->idle_ms : 0),
-                          &job->response);
-    if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
+    int rc = get_answer(job);
+    if (rc < 0)
         return rc;
-    answer_judge(&job->answer, run->input.name, &job->line, rc, job->response);
-    explain_failure(job, rc);
     note_limit(run, job->response);
-    watch_server(job, rc);
     return run->stop == STOP_UNREACHABLE ? WEIR_ECANCELED : 0;
 }
 
-/* A base URL that was forgotten would fail all rows in the same way. */
+/* A base URL that was forgotten would fail all rows in the same way. Once a row could be sent, one
+ * without a server is one bad row of many. */
 static void watch_base(struct job *job)
 {
     struct run *run = job->run;
-    const struct line *line = &job->line;
-    if (!job->row.lacks_base || line->row > BASE_ROWS)
+    if (!job->row.lacks_base || run->sending || run->stop != STOP_NOT)
         return;
-    if (line->row == 1)
-        run->first_line = line->number;
-    if (++run->baseless == BASE_ROWS && !run->sending)
-        run_stop(run, STOP_BASELESS, STOP_NOW);
+    answer_place(run->why, run->input.name, &job->line);
+    run_stop(run, STOP_BASELESS, STOP_NOW);
 }
 
 int job_send(void *arg, void *item, void **result)
@@ -291,7 +356,8 @@ static void write_answer(struct job *job)
 /* The row gets no line in the output; the server may have got it all the same. */
 static void count_lost(struct job *job)
 {
-    if (job->response != NULL && weir_response_sent(job->response) != WEIR_SENT_NEVER)
+    if (job->sent ||
+        (job->response != NULL && weir_response_sent(job->response) != WEIR_SENT_NEVER))
         job->run->dropped_sent++;
 }
 
@@ -305,6 +371,7 @@ void job_end(void *arg, void *item, void *result)
         count_lost(job);
     weir_response_free(job->response);
     job->response = NULL;
+    job->sent = false;
     row_release(&job->row);
     line_release(&job->line);
     leave_job(job);

@@ -12,6 +12,10 @@
 #define MINUTE_S    60
 #define HOUR_S      3600
 #define DAY_S       86400
+/* From so many of a unit on, what rounding down loses is a hundredth at most; a rate that was
+ * computed and falls short of a whole number by less than ROUNDING is that. */
+#define RATE_FINE_ENOUGH 100
+#define ROUNDING         1e-6
 
 /* The digits from text to end. */
 static bool read_digits(const char *text, const char *end, uint64_t highest, uint64_t *number)
@@ -114,5 +118,20 @@ char *format_ms(char *buf, int64_t time_ms)
                  s % HOUR_S / MINUTE_S);
     else
         snprintf(buf, TIME_ROOM, "%" PRId64 " d %" PRId64 " h", s / DAY_S, s % DAY_S / HOUR_S);
+    return buf;
+}
+
+char *format_rate(char *buf, double per_s)
+{
+    static const struct {
+        const char *unit;
+        int64_t seconds;
+    } units[] = {{"s", 1}, {"min", MINUTE_S}, {"h", HOUR_S}, {"d", DAY_S}};
+    size_t i = 0;
+    while (i + 1 < sizeof units / sizeof units[0] &&
+           per_s * (double)units[i].seconds < RATE_FINE_ENOUGH)
+        i++;
+    uint64_t rate = (uint64_t)(per_s * (double)units[i].seconds + ROUNDING);
+    snprintf(buf, TIME_ROOM, "%" PRIu64 "/%s", rate > 0 ? rate : 1, units[i].unit);
     return buf;
 }

@@ -22,4 +22,8 @@ char *format_count(char *buf, uint64_t number);
 /* A time as "0.8 s", "42 s", "5 min 12 s", "3 h 20 min", "2 d 4 h". buf has room for 48 bytes. */
 char *format_ms(char *buf, int64_t time_ms);
 
+/* A rate as read_rate takes it, in the unit that loses least, rounded down: 9.93 as "595/min". buf
+ * has room for 48 bytes; returns it. */
+char *format_rate(char *buf, double per_s);
+
 #endif

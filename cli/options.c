@@ -31,6 +31,7 @@ enum option_id {
     OPT_NO_REPLAY,
     OPT_IDEMPOTENCY_KEY,
     OPT_IDLE_TIMEOUT,
+    OPT_MAX_OUTAGE,
 };
 
 static const struct option long_options[] = {
@@ -49,6 +50,7 @@ static const struct option long_options[] = {
     {"no-replay", no_argument, NULL, OPT_NO_REPLAY},
     {"idempotency-key", no_argument, NULL, OPT_IDEMPOTENCY_KEY},
     {"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
+    {"max-outage", required_argument, NULL, OPT_MAX_OUTAGE},
     CONNECTION_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -202,6 +204,8 @@ static bool take_limit(struct options *options, int id, const char *text)
         return take_time("timeout", text, &options->timeout_ms);
     case OPT_IDLE_TIMEOUT:
         return take_time("idle-timeout", text, &options->idle_ms);
+    case OPT_MAX_OUTAGE:
+        return take_time("max-outage", text, &options->outage_ms);
     default:
         return take_max_line(options, text);
     }
@@ -372,6 +376,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
     *options = (struct options){.concurrency = CONCURRENCY_DEFAULT,
                                 .max_attempts = ATTEMPTS_DEFAULT,
                                 .max_line = LINE_BYTES_DEFAULT,
+                                .outage_ms = OUTAGE_DEFAULT_MS,
                                 .progress = PROGRESS_AUTO,
                                 .replay = true};
     optind = 0; /* both glibc and musl: begin afresh, and permute */

@@ -32,6 +32,7 @@ struct options {
     unsigned max_attempts;
     int64_t timeout_ms; /* 0: none */
     int64_t idle_ms;    /* of rows that ask for a stream; 0: none */
+    int64_t outage_ms;  /* a server that has gone away is waited for so long */
     size_t max_line;    /* bytes */
     enum progress_mode progress;
     int64_t progress_ms; /* between lines; 0: the mode's own */

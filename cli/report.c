@@ -30,7 +30,7 @@ static void count_cause(struct report *report, const struct answer *answer, cons
         return;
     }
     cause = &report->causes[report->cause_count++];
-    *cause = (struct cause){.rows = 1, .example_line = line->number};
+    *cause = (struct cause){.rows = 1, .example_at = {.number = line->number, .row = line->row}};
     memcpy(cause->code, answer->code, sizeof cause->code);
     answer_message(answer, cause->example, sizeof cause->example);
 }
@@ -50,6 +50,7 @@ void report_count(struct report *report, const struct answer *answer, const stru
 {
     report->attempts += answer->attempts;
     report->retries += answer->attempts > 1 ? answer->attempts - 1 : 0;
+    report->unsent += answer->attempts == 0;
     watch_refusal(report, answer);
     if (answer->ok) {
         report->succeeded++;
@@ -85,16 +86,12 @@ static int by_rows(const void *a, const void *b)
     return left->rows < right->rows ? 1 : left->rows > right->rows ? -1 : 0;
 }
 
-/* Our own messages about rows begin with FILE:LINE already. */
 static void print_cause(const struct cause *cause, const char *input)
 {
     char rows[28];
-    format_count(rows, cause->rows);
-    if (strcmp(cause->code, "bad_row") == 0)
-        complain("  %10s  %-12s %s", rows, cause->code, cause->example);
-    else
-        complain("  %10s  %-12s %s:%" PRIu64 ": %s", rows, cause->code, input, cause->example_line,
-                 cause->example);
+    char place[ANSWER_PLACE];
+    complain("  %10s  %-12s %s: %s", format_count(rows, cause->rows), cause->code,
+             answer_place(place, input, &cause->example_at), cause->example);
 }
 
 static void print_causes(const struct report *report, const char *input)

@@ -15,7 +15,7 @@
 struct cause {
     char code[24];
     uint64_t rows;
-    uint64_t example_line;
+    struct line example_at; /* without its text */
     char example[160];
 };
 
@@ -23,6 +23,7 @@ struct report {
     int64_t began_ms;
     uint64_t succeeded;
     uint64_t failed;
+    uint64_t unsent;   /* of those that failed: no attempt was made */
     uint64_t attempts; /* of the rows that are done */
     uint64_t retries;  /* those of them that were not a row's first */
     struct cause causes[REPORT_CAUSES];

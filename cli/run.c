@@ -91,11 +91,10 @@ static int make_limiters(struct run *run)
     const struct weir_limiter_opts *each =
         WEIR_LIMITER_OPTS(.rate = options->rate, .period_ms = options->period_ms,
                           .burst = options->burst);
-    int rc =
-        weir_limiters_new(&run->limiters,
-                          WEIR_LIMITERS_OPTS(.each = each,
-                                             .max_keys = WEIR_LIMITERS_KEYS + count_rows(options),
-                                             .concurrency = options->concurrency));
+    int rc = weir_limiters_new(&run->limiters,
+                               WEIR_LIMITERS_OPTS(.each = each,
+                                                  .max_keys = WEIR_LIMITERS_KEYS + run->room,
+                                                  .concurrency = options->concurrency));
     if (rc == WEIR_EINVAL) /* each is right for itself */
         return usage_error("--burst %" PRIu64 " would take longer than a century to come back at "
                            "this --rate; lower it or raise the rate",
@@ -132,7 +131,7 @@ static int make_client(struct run *run)
         WEIR_RETRY_OPTS(.max_attempts = options->max_attempts, .max_throttled = THROTTLED_MAX,
                         .max_elapsed_ms = options->timeout_ms,
                         .server_wait_max_ms = SERVER_WAIT_MAX_MS, .retry_if = job_retry_if,
-                        .retry_if_arg = run);
+                        .retry_if_arg = run, .before = job_before);
     int rc =
         weir_client_new(&run->client,
                         WEIR_CLIENT_OPTS(.base_url = options->base_url, .headers = options->headers,
@@ -154,6 +153,9 @@ static int make_parts(struct run *run)
     const struct options *options = run->options;
     run->rules = (struct row_rules){.has_base_url = options->base_url != NULL,
                                     .content_type = {content_type(options), NULL}};
+    run->room = count_rows(options);
+    run->servers.rules =
+        (struct outage_rules){.max_ms = options->outage_ms, .max_tries = options->max_attempts};
     if (options->base_url != NULL)
         run->origin = strndup(options->base_url, url_origin_len(options->base_url));
     int rc = input_start(&run->input);
@@ -173,7 +175,8 @@ static int make_parts(struct run *run)
     run->progress = (struct progress){.input = &run->input,
                                       .report = &run->report,
                                       .limiters = run->limiters,
-                                      .places = run->places};
+                                      .places = run->places,
+                                      .servers = &run->servers};
     progress_init(&run->progress, options->progress, options->progress_ms,
                   run->output.path == NULL);
     return status;
@@ -225,8 +228,7 @@ static int take_task(void *arg)
     if (run->stop != STOP_NOT)
         return 0;
     int rc = weir_map_new(&run->map, job_read, job_send,
-                          WEIR_MAP_OPTS(.concurrency = count_rows(run->options), .arg = run,
-                                        .drop = job_end));
+                          WEIR_MAP_OPTS(.concurrency = run->room, .arg = run, .drop = job_end));
     while (rc >= 0 && (rc = weir_map_next(run->map, &mapped)) == 1)
         job_end(run, mapped.item, mapped.result);
     weir_map_free(run->map);
@@ -268,6 +270,7 @@ static void run_tasks(struct run *run)
     run_taker(run, take_task);
     if (run->output.error == 0 && !is_discarded(run))
         write_the_rest(run);
+    servers_note_limits(&run->servers, run->limiters);
     weir_limiters_stats(run->limiters, &stats, NULL);
     run->throttled = stats.throttled;
     weir_client_stats(run->client, &counts);
@@ -335,6 +338,7 @@ int cmd_run(int argc, char **argv)
         return status;
     status = run_with_files(&run);
     input_close(&run.input);
+    servers_free(&run.servers);
     free(run.origin);
     return status;
 }

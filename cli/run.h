@@ -18,14 +18,16 @@
 #include "progress.h"
 #include "report.h"
 #include "row.h"
+#include "servers.h"
 
 /* Why the run ends before the input does. */
 enum stop {
     STOP_NOT = 0,
     STOP_SIGNAL,
     STOP_UNREACHABLE, /* the server could not be connected to before it ever answered */
+    STOP_AWAY,        /* it has gone away for too long: run->away */
     STOP_REFUSED,     /* the server does not accept the key */
-    STOP_BASELESS,    /* the first rows' URLs are relative, and there is no base URL */
+    STOP_BASELESS,    /* before any row could be sent, one's URL is relative to no base URL */
     STOP_FORM,        /* the input is no file of rows: run->form says what */
     STOP_INPUT,       /* reading failed */
     STOP_OUTPUT,      /* writing failed */
@@ -49,16 +51,19 @@ struct run {
     weir_group *helpers;    /* signals, progress, the output's keeper */
     char *origin;           /* scheme, host and port that rows go to: the base URL's or the first
                                row's; NULL before */
+    struct servers servers; /* that rows go to */
+    struct server *away;    /* of STOP_AWAY */
+    size_t room;            /* rows that are out of the input at a time, at most */
+    uint64_t left;          /* rows for servers that were given up */
     bool answered;          /* that server, or another, has answered something */
     bool sending;           /* some row could be sent */
-    unsigned baseless;      /* of the first BASE_ROWS rows, how many lack a base URL */
-    uint64_t first_line;    /* the number of the first one's line */
     char server_limit[16];  /* x-ratelimit-limit-requests of an answer, digits; "": not known */
     enum stop stop;
     int signal;              /* that stopped the run */
     const struct form *form; /* of STOP_FORM */
     int error;               /* WEIR_E code of STOP_INTERNAL and STOP_UNREACHABLE */
-    char why[256];           /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal */
+    char why[ANSWER_PLACE];  /* of STOP_UNREACHABLE and STOP_REFUSED, harmless on a terminal; where
+                                the row of STOP_BASELESS stands */
     int64_t ended_ms;
     uint64_t attempts; /* made */
     uint64_t connections;

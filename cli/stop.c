@@ -49,6 +49,7 @@ void run_stop(struct run *run, enum stop stop, enum stop_how how)
         run->stop = stop;
     if (run->map != NULL)
         weir_map_stop(run->map);
+    servers_note_limits(&run->servers, run->limiters);
     weir_limiters_close(run->limiters);
     if (how == STOP_NOW || (first && weir_spawn(run->helpers, drain, run) == NULL))
         weir_group_cancel(run->takers);

@@ -114,6 +114,7 @@ class Rows(weir_run.Case):
     def test_no_rows(self):
         for text in ("", "\n \n"):
             self.assertEqual(self.run_rows(text, "--base-url", "http://127.0.0.1:9", "--force"), [])
+            self.assertIn("in.jsonl holds no row\n", self.result.stderr)
             self.assertTrue(self.exists("out.jsonl"))
             self.assertIn("0 rows", self.result.stderr)
 
@@ -456,23 +457,19 @@ class Refused(weir_run.Case):
         self.assertNotIn("evil", str(server.requests).lower())
         self.assertIn(f"{len(bad)}  bad_row      in.jsonl:1: not JSON", self.result.stderr)
 
-    def test_relative_url_without_base_url(self):
-        rows = self.run_rows('{"custom_id":"c","url":"/v1/x"}', status=3)
-        self.assertEqual(rows[0]["custom_id"], "c")
-        self.assertEqual(rows[0]["error"]["message"],
-                         'in.jsonl:1: "url" is relative; name its server with --base-url')
-
-    def forget_base_url(self, rows, *args, output="out.jsonl"):
+    def forget_base_url(self, rows, *args, output="out.jsonl", place="in.jsonl:2 (row 1)"):
         self.write("in.jsonl", rows)
         result = self.weir("run", "in.jsonl", "-o", output, *args)
         self.assertEqual((result.status, result.stdout), (2, b""), result.stderr)
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        self.assertIn('in.jsonl:2: "url" is relative, as in all of the first 20 rows; name their '
-                      "server with --base-url", result.stderr)
+        self.assertIn(f'{place}: "url" is relative: name the server of such rows with --base-url '
+                      "https://HOST, or write whole URLs", result.stderr)
 
     def test_a_base_url_that_was_forgotten_ends_the_run(self):
         rows = "\n" + '{"url":"/v1/x"}\n' * 3000
         self.forget_base_url(rows)
+        self.assertFalse(self.exists("out.jsonl"))
+        self.forget_base_url('{"url":"/v1/x"}', place="in.jsonl:1")
         self.assertFalse(self.exists("out.jsonl"))
         self.forget_base_url(rows, "--progress", "none", "--concurrency", "1")
         self.assertFalse(self.exists("out.jsonl"))
@@ -481,14 +478,20 @@ class Refused(weir_run.Case):
         self.forget_base_url(rows, "--force")
         self.assertEqual(self.read("out.jsonl"), b"precious\n")
 
-    def test_rows_with_other_faults_or_servers_are_no_forgotten_base_url(self):
+    def test_rows_with_other_faults_do_not_hide_it(self):
+        self.write("out.jsonl", "precious\n")
+        self.forget_base_url("bad\n" * 50 + '{"url":"/v1/x"}\n' * 50, "--force",
+                             place="in.jsonl:51")
+        self.assertEqual(self.read("out.jsonl"), b"precious\n")
+
+    def test_a_later_row_without_a_server_is_a_bad_row(self):
         server = self.server(lambda _: answer())
-        relative = '{"url":"/v1/x"}\n'
-        for first in ("bad\n", json.dumps({"url": server.url + "/a"}) + "\n"):
-            with self.subTest(first=first):
-                rows = self.run_rows(relative * 19 + first + relative * 30, "--force", status=3)
-                self.assertEqual(len(rows), 50)
-        self.assertEqual(len(self.run_rows(relative * 19, "--force", status=3)), 19)
+        whole = json.dumps({"url": server.url + "/a"}) + "\n"
+        rows = self.run_rows(whole + '{"custom_id":"c","url":"/v1/x"}\n' * 30, status=3)
+        self.assertEqual(len(rows), 31)
+        row = next(row for row in rows if row["row"] == 2)
+        self.assertEqual((row["custom_id"], row["error"]["message"]),
+                         ("c", 'in.jsonl:2: "url" is relative; name its server with --base-url'))
 
     def test_lines_at_the_maximum(self):
         server = self.server(lambda request: answer())

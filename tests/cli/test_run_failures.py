@@ -1,6 +1,7 @@
 """`weir run` when servers refuse, fail or are not there."""
 
 import json
+import re
 import threading
 import time
 import unittest
@@ -87,6 +88,13 @@ class Statuses(weir_run.Case):
         self.assertEqual(lines[1], "5  http_400     in.jsonl:1: first")
         self.assertTrue(lines[2].startswith("3  http_422     in.jsonl:6: "), lines)
 
+    def test_lines_and_rows_are_told_apart_where_they_differ(self):
+        server = self.server(lambda _: answer("", "400 Bad"))
+        self.run_rows('\n{"url":"/"}\n\n\nbad\n', "--base-url", server.url, status=3)
+        lines = [line.strip() for line in self.result.stderr.splitlines()]
+        self.assertRegex(lines[1] + "\n" + lines[2], r"1  http_400     in.jsonl:2 \(row 1\): the")
+        self.assertRegex(lines[1] + "\n" + lines[2], r"1  bad_row      in.jsonl:5 \(row 2\): not JSON")
+
     def test_summary_tells_how_to_find_the_failed_rows(self):
         self.fail_with(answer("", "400 Bad"))
         self.assertTrue(self.result.stderr.endswith(
@@ -126,6 +134,16 @@ class Retries(weir_run.Case):
             self.assertTrue(self.hint_after([f"x-ratelimit-limit-requests: {odd}"])
                             .endswith("answers"), odd)
         self.assertIn("output: ", self.hint_after([limit], "--rate", "10/s", throttled=0))
+
+    def test_summary_names_the_rate_that_was_learned(self):
+        mock = self.mock("--rate", "20/s", "--burst", "4", "--headers", "none")
+        self.run_rows([{"url": "/echo", "body": i} for i in range(200)], "--base-url", mock.url)
+        last = self.result.stderr.splitlines()[-1]
+        told = re.fullmatch(rf"weir run: {mock.url} lets about ([\d.]+)/s through: --rate (\d+)/min "
+                            'next time starts there, without most of the "too fast" answers', last)
+        self.assertTrue(told, self.result.stderr)
+        self.assertAlmostEqual(float(told[1]), 20, delta=2)
+        self.assertAlmostEqual(int(told[2]), 1200, delta=120)
 
     def test_429_is_waited_out(self):
         arrivals = []
@@ -323,19 +341,21 @@ class Unreachable(weir_run.Case):
         self.assertEqual(rows[1]["error"]["code"], "connect")
         self.assertEqual((rows[2]["error"], rows[3]["error"]), (None, None))
 
-    def test_a_server_that_goes_away_later_is_tried_again(self):
+    def test_a_server_that_goes_away_later_is_waited_for(self):
         server = self.server(lambda _: answer("{}", headers=["Connection: close"]))
         process = self.start("run", "-", "-o", "out.jsonl", "--base-url", server.url,
-                             "--max-attempts", "2", stdin=weir_run.subprocess.PIPE)
+                             "--max-attempts", "2", "--max-outage", "1",
+                             stdin=weir_run.subprocess.PIPE)
         process.stdin.write(b'{"url":"/"}\n')
         process.stdin.flush()
         self.wait_for_output(lambda data: data, "a row is there")
         server.close()
         result = self.finish(process, b'{"url":"/"}\n')
-        self.assertEqual(result.status, 3, result.stderr)
-        self.assertEqual([row["error"] and row["error"]["code"] for row in self.rows()],
-                         [None, "connect"])
-        self.assertEqual(self.rows()[1]["attempts"], 2)
+        self.assertEqual(result.status, 69, result.stderr)
+        self.assertEqual([row["error"] for row in self.rows()], [None])
+        self.assertIn("has been away for 1.0 s", result.stderr)
+        self.assertIn("holds 1 rows; 1 more row had been read but not sent", result.stderr)
+        self.assertIn("3 attempts", result.stderr)
 
 
 class Keys(weir_run.Case):

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import resource
 import select
 import signal
@@ -34,18 +35,6 @@ class Stopped(weir_run.Case):
         self.write("in.jsonl", [{"url": f"/{i}", "body": i} for i in range(1, count + 1)])
         return self.start("run", "in.jsonl", "-o", "out.jsonl", "--base-url", server.url, *args,
                           **how)
-
-    def said(self, process, text):
-        """Waits until the program has said this on stderr; returns all until there."""
-        seen = b""
-        give_up = time.monotonic() + weir_run.PATIENCE
-        while text not in seen:
-            ready, _, _ = select.select([process.stderr], [], [], give_up - time.monotonic())
-            self.assertTrue(ready, f"never said {text}: {seen}")
-            piece = os.read(process.stderr.fileno(), 4096)
-            self.assertTrue(piece, f"ended without {text}: {seen}")
-            seen += piece
-        return seen.decode()
 
     def check_rows(self):
         """Whole lines, no row twice; returns the numbers of the rows."""
@@ -194,6 +183,24 @@ class Signals(Stopped):
         self.go.set()
         self.assertEqual(self.finish(process).status, 0)
 
+    def test_a_shell_scripts_background_job_is_ended_by_sigterm(self):
+        """A shell without job control has it ignore SIGINT, which it keeps."""
+        server = self.hanging_server()
+        self.write("in.jsonl", [{"url": "/"}])
+        script = f'"{weir_run.WEIR}" run in.jsonl -o out.jsonl --base-url {server.url} &\n' \
+                 'echo $!; wait $!; echo $?'
+        shell = subprocess.Popen(["sh", "-c", script], cwd=self.folder, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, preexec_fn=weir_run.default_signals)
+        self.addCleanup(self._end, shell)
+        child = int(shell.stdout.readline())
+        self.addCleanup(self.go.set)
+        self.wait_until(lambda: server.requests, "the request is there")
+        os.kill(child, signal.SIGINT)
+        os.kill(child, signal.SIGTERM)
+        self.said(shell, b"stopping")
+        self.go.set()
+        self.assertEqual(self.finish(shell).stdout, b"143\n")
+
 
 class Output(Stopped):
     def test_disk_full(self):
@@ -211,7 +218,28 @@ class Output(Stopped):
         self.assertGreater(len(self.read("out.jsonl")), 99000)
         self.assertIn(f"writing out.jsonl failed: File too large; stopped with {len(done):,} "
                       "whole rows", result.stderr)
+        more = re.search(r"whole rows in it; (\d+) more may have reached the server", result.stderr)
+        self.assertTrue(more, result.stderr)
+        self.assertGreaterEqual(int(more[1]) + len(done), len(server.requests))
+        self.assertLessEqual(int(more[1]) + len(done), len(server.requests) + 64)  # in flight
         self.assertLess(len(server.requests), 10000)
+
+    def test_two_runs_into_one_file(self):
+        """--force is about what is in it, not about a run that writes it now."""
+        server = self.hanging_server(lambda request: request["path"] == "/1")
+        process = self.start_rows(3, server)
+        self.wait_for_output(lambda data: data.count(b"\n") == 2, "two rows are written")
+        result = self.weir("run", "in.jsonl", "-o", "out.jsonl", "--force", "--base-url",
+                           server.url)
+        self.assertEqual(result.status, 2, result.stderr)
+        self.assertIn("out.jsonl is being written by another run", result.stderr)
+        self.assertEqual(len(server.requests), 3)
+        self.go.set()
+        self.assertEqual(self.finish(process).status, 0)
+        self.assertEqual(sorted(self.check_rows()), [1, 2, 3])
+        result = self.weir("run", "in.jsonl", "-o", "out.jsonl", "--force", "--base-url",
+                           server.url)
+        self.assertEqual(result.status, 0, result.stderr)
 
     def test_device_full(self):
         server = self.server(lambda request: answer(request["body"]))

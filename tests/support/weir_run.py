@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -159,7 +160,7 @@ class Case(unittest.TestCase):
 
     def mock(self, *args):
         mock = Mock(*args)
-        self.addCleanup(mock.close)
+        self.addCleanup(lambda: mock.close())
         return mock
 
     def server(self, handler):
@@ -217,6 +218,18 @@ class Case(unittest.TestCase):
         self.wait_until(
             lambda: self.exists("out.jsonl") and condition(self.read("out.jsonl")), what
         )
+
+    def said(self, process, text):
+        """Waits until the program has said this on stderr; returns all until there."""
+        seen = b""
+        give_up = time.monotonic() + PATIENCE
+        while text not in seen:
+            ready, _, _ = select.select([process.stderr], [], [], give_up - time.monotonic())
+            self.assertTrue(ready, f"never said {text}: {seen}")
+            piece = os.read(process.stderr.fileno(), 4096)
+            self.assertTrue(piece, f"ended without {text}: {seen}")
+            seen += piece
+        return seen.decode()
 
     def wait_until(self, condition, what):
         give_up = time.monotonic() + PATIENCE
