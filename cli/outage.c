@@ -4,6 +4,8 @@
 
 #define FIRST_PAUSE_MS   INT64_C(1000)
 #define LONGEST_PAUSE_MS INT64_C(30000)
+#define SPREAD_PART      4
+#define GOLDEN           UINT64_C(0x9E3779B97F4A7C15) /* of 2^64: near times fall far apart */
 
 enum outage_turn outage_turn(struct outage *outage, int64_t now_ms)
 {
@@ -30,11 +32,18 @@ static bool is_too_long(const struct outage *outage, const struct outage_rules *
            (!outage->reached && outage->tries >= rules->max_tries);
 }
 
+/* The time at which one failed is as good as a random number: two runs seldom share it. */
+static int64_t spread(int64_t pause_ms, int64_t now_ms)
+{
+    uint64_t mixed = (uint64_t)now_ms * GOLDEN >> 32;
+    return pause_ms + (int64_t)(mixed % (uint64_t)(pause_ms / SPREAD_PART + 1));
+}
+
 /* The last try before it is given up comes when its time is over, not before. */
 static void plan_next(struct outage *outage, const struct outage_rules *rules, int64_t now_ms)
 {
     int64_t left_ms = rules->max_ms - (now_ms - outage->since_ms);
-    int64_t wait_ms = outage->pause_ms;
+    int64_t wait_ms = rules->spread ? spread(outage->pause_ms, now_ms) : outage->pause_ms;
     if (!outage->given_up && left_ms < wait_ms)
         wait_ms = left_ms;
     outage->next_ms = now_ms + wait_ms;

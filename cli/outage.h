@@ -26,6 +26,8 @@ struct outage {
 struct outage_rules {
     int64_t max_ms;
     unsigned max_tries;
+    bool spread; /* pauses are up to a quarter longer, so that runs which have lost the same server
+                    do not come back together, nor one in step with a server that flaps */
 };
 
 enum outage_turn {

@@ -154,8 +154,9 @@ static int make_parts(struct run *run)
     run->rules = (struct row_rules){.has_base_url = options->base_url != NULL,
                                     .content_type = {content_type(options), NULL}};
     run->room = count_rows(options);
-    run->servers.rules =
-        (struct outage_rules){.max_ms = options->outage_ms, .max_tries = options->max_attempts};
+    run->servers.rules = (struct outage_rules){.max_ms = options->outage_ms,
+                                               .max_tries = options->max_attempts,
+                                               .spread = true};
     if (options->base_url != NULL)
         run->origin = strndup(options->base_url, url_origin_len(options->base_url));
     int rc = input_start(&run->input);

@@ -64,6 +64,27 @@ static void test_pauses_grow_to_half_a_minute(void **state)
     }
 }
 
+/* It is there for a second and then not for one, and so on: pauses of 1, 2, 4, ... s could miss it
+ * for ever. */
+static void test_a_server_that_flaps_is_met(void **state)
+{
+    static const struct outage_rules spread = {.max_ms = INT64_MAX, .max_tries = 3, .spread = true};
+    (void)state;
+    for (int64_t begin_ms = 2000; begin_ms < 2050; begin_ms++) {
+        struct outage outage = reached();
+        int64_t now_ms = begin_ms;
+        assert_true(outage_missed(&outage, &spread, false, now_ms, now_ms));
+        do {
+            assert_in_range(outage.next_ms - now_ms, outage.pause_ms, outage.pause_ms * 5 / 4);
+            now_ms = outage.next_ms;
+            assert_true(now_ms < 600000);
+            assert_int_equal(outage_turn(&outage, now_ms), OUTAGE_PROBE);
+            assert_true(outage_missed(&outage, &spread, true, now_ms, now_ms));
+            outage_probed(&outage);
+        } while (now_ms % 2000 < 1050);
+    }
+}
+
 static void test_what_went_off_before_says_nothing_new(void **state)
 {
     struct outage outage = reached();
@@ -135,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_one_that_answers_others_is_there),
         cmocka_unit_test(test_one_at_a_time_finds_out),
         cmocka_unit_test(test_pauses_grow_to_half_a_minute),
+        cmocka_unit_test(test_a_server_that_flaps_is_met),
         cmocka_unit_test(test_what_went_off_before_says_nothing_new),
         cmocka_unit_test(test_a_sign_of_life_closes_it),
         cmocka_unit_test(test_given_up_when_its_time_is_over_and_not_before),
