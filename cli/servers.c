@@ -1,6 +1,7 @@
 #include "servers.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,26 +14,28 @@
 #define SURE_MS     INT64_C(5000)
 #define SURE_WITHIN 0.1
 
-/* As the library names the key of a server's limiter. False: it is too long. */
+/* As the library names the key of a server's limiter: "host", "host:" and "host:080" are one.
+ * False: it is too long. */
 static bool name_server(char *dst, size_t room, const char *url)
 {
-    size_t len = url_origin_len(url);
-    size_t scheme = (size_t)(strstr(url, "://") + 3 - url);
-    const char *user = memrchr(url + scheme, '@', len - scheme);
-    const char *host = user != NULL ? user + 1 : url + scheme;
-    size_t host_len = (size_t)(url + len - host);
-    const char *bracket = memrchr(host, ']', host_len);
+    const char *end = url + url_origin_len(url);
+    const char *host = strstr(url, "://") + 3;
+    int scheme_len = (int)(host - url);
+    const char *user = memrchr(host, '@', (size_t)(end - host));
+    host = user != NULL ? user + 1 : host;
+    const char *bracket = memrchr(host, ']', (size_t)(end - host));
     const char *behind = bracket != NULL ? bracket : host;
-    bool has_port = memchr(behind, ':', (size_t)(host + host_len - behind)) != NULL;
-    const char *port = has_port ? "" : strncasecmp(url, "https", 5) == 0 ? ":443" : ":80";
-    if (scheme + host_len + strlen(port) >= room)
-        return false;
-    memcpy(dst, url, scheme);
-    memcpy(dst + scheme, host, host_len);
-    memcpy(dst + scheme + host_len, port, strlen(port) + 1);
+    const char *colon = memchr(behind, ':', (size_t)(end - behind));
+    const char *host_end = colon != NULL ? colon : end;
+    const char *port = host_end;
+    while (port < end && (*port == ':' || *port == '0'))
+        port++;
+    const char *usual = strncasecmp(url, "https", 5) == 0 ? "443" : "80";
+    int len = snprintf(dst, room, "%.*s%.*s:%.*s%s", scheme_len, url, (int)(host_end - host), host,
+                       (int)(end - port), port, port == end ? usual : "");
     for (char *c = dst; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
-    return true;
+    return len > 0 && (size_t)len < room;
 }
 
 static struct server *add(struct servers *servers, const char *name)

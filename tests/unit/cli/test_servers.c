@@ -25,6 +25,10 @@ static int names(void *arg)
         check(servers_find(&servers, cases[i].name) == server);
     }
     check(servers.count == 5);
+    struct server *server = servers_find(&servers, "http://a.example/");
+    check(servers_find(&servers, "http://a.example:/") == server);
+    check(servers_find(&servers, "http://a.example:080/") == server);
+    check(servers.count == 5);
     char longer[2000] = "http://";
     memset(longer + 7, 'a', sizeof longer - 8);
     check(servers_find(&servers, longer) == NULL);
