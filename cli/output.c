@@ -72,12 +72,16 @@ static int open_path(struct output *output, bool force)
 
 /* Two runs into one file would overwrite each other's rows. Where files cannot be locked so it
  * goes without. Released by close. */
-static int claim(const struct output *output)
+static int claim(struct output *output)
 {
-    if (!output->regular || output->path == NULL || flock(output->fd, LOCK_EX | LOCK_NB) == 0 ||
-        errno != EWOULDBLOCK)
+    if (!output->regular || output->path == NULL)
         return 0;
-    return usage_error("%s is being written by another run; name another output", output->name);
+    if (flock(output->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        output->created = false; /* it is the other's now: not to be removed */
+        return usage_error("%s is being written by another run; name another output", output->name);
+    }
+    /* Until then another run may have written. */
+    return fstat(output->fd, &output->status) == 0 ? 0 : refuse(output->name, errno);
 }
 
 int output_open(struct output *output, const char *name, bool force, const struct input *input)
@@ -98,9 +102,9 @@ int output_open(struct output *output, const char *name, bool force, const struc
         rc = usage_error("%s is the input itself; name another output", output->name);
     } else {
         output->regular = S_ISREG(output->status.st_mode);
+        rc = claim(output);
         output->stale = output->regular && !is_stdout && output->status.st_size > 0;
         output->held = output->stale;
-        rc = claim(output);
         if (rc == 0)
             return 0;
     }
