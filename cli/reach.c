@@ -58,11 +58,12 @@ static bool is_away(int rc)
     return rc == WEIR_ECONNECT || rc == WEIR_ERESOLVE;
 }
 
-/* Of a server that has lost its power nothing is heard, and what it was asked before times out. One
- * that finds out has at least come to connect. */
+/* Of a server that has lost its power nothing is heard, and what it was asked before times out; one
+ * that ends resets its connections. One that finds out has at least come to connect. */
 static bool is_sign_of_life(const struct job *job, int rc)
 {
-    return job->probes || (rc != WEIR_EATTEMPTTIME && rc != WEIR_EIDLE && rc != WEIR_ETIMEDOUT);
+    return job->probes || (rc != WEIR_EATTEMPTTIME && rc != WEIR_EIDLE && rc != WEIR_ETIMEDOUT &&
+                           rc != WEIR_ERESET);
 }
 
 static void note_why(struct server *server, const struct weir_attempt *attempt)

@@ -169,6 +169,34 @@ class Away(weir_run.Case):
         self.assertGreater(len(away), 10)
         self.assertEqual(away, sorted(away), result.stderr)
 
+    def test_a_connection_lost_is_no_sign_of_life(self):
+        """Those that stood when the server went away are lost then, or later."""
+        asked, gone = threading.Event(), threading.Event()
+        self.addCleanup(gone.set)
+
+        def handler(request):
+            if request["path"] == "/1":
+                asked.set()
+                gone.wait(weir_run.PATIENCE)
+                return None
+            return weir_run.Last(answer(headers=["Connection: close"]))
+
+        server = self.server(handler)
+        self.write("in.jsonl", [{"url": f"/{i}", "body": i} for i in range(400)])
+        process = self.start("run", "in.jsonl", "-o", "out.jsonl", "--base-url", server.url,
+                             "--rate", "100/s", "--max-outage", "3", "--no-replay",
+                             "--progress", "0.1")
+        self.assertTrue(asked.wait(weir_run.PATIENCE))
+        server.listener.shutdown(socket.SHUT_RDWR)
+        server.listener.close()
+        seen = self.said(process, b"away for 1.")
+        gone.set()
+        result = self.finish(process)
+        self.assertEqual(result.status, 69, result.stderr)
+        self.assertIn('"reset"', self.read("out.jsonl").decode())
+        away = [float(s) for s in re.findall(r"away for ([\d.]+) s\n", seen + result.stderr)]
+        self.assertEqual(away, sorted(away), result.stderr)
+
     def test_the_idempotency_key_stays_the_same(self):
         """A row that was sent, lost, and sent again once its server was back."""
         first, lost = [], threading.Event()
