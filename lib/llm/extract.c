@@ -18,12 +18,23 @@ struct extracting {
     char why[WHY];               /* the last answer would not do */
 };
 
+/* The answer's JSON, or what there is of it in a text of another kind. The error is the first. */
+static int parse(const struct weir_llm_answer *answer, json_t **tree, struct weir_json_error *error)
+{
+    const char *text = answer->text;
+    size_t len = answer->text_len;
+    int rc = weir_jansson_parse(text, len, tree, error);
+    if (rc != WEIR_EJSON || !weir__llm_json_within(&text, &len))
+        return rc;
+    return weir_jansson_parse(text, len, tree, NULL);
+}
+
 /* 0; WEIR_ESHAPE with `why`. */
 static int read_text(struct extracting *extracting, const struct weir_llm_answer *answer)
 {
     struct weir_json_error error;
     json_t *tree;
-    int rc = weir_jansson_parse(answer->text, answer->text_len, &tree, &error);
+    int rc = parse(answer, &tree, &error);
     if (rc == WEIR_EJSON) {
         snprintf(extracting->why, WHY, "it is not JSON (line %u, column %u: %s)", error.line,
                  error.column, error.text);

@@ -42,6 +42,10 @@ int weir__llm_text(const weir_llm *llm, const struct weir_llm_request *request, 
 /* A failed answer's error, or what its text is when it has none. */
 int weir__llm_fail(struct weir__llm_held *held, const weir_response *response);
 
+/* Where a text is not JSON, but has one JSON object or array in it (fenced, or with words around
+ * it): true, and *text and *len are those of that. A pure function. */
+bool weir__llm_json_within(const char **text, size_t *len);
+
 /* weir_llm_chat, into an empty answer. The request is a copy of the caller's. */
 int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, json_t *turns,
                   struct weir__llm_held *held);

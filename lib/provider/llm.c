@@ -10,9 +10,10 @@
 #define CHAT_COMPLETIONS                                                                           \
     .stop = "stop", .usage_asked_for = true, .needed = "choices.0.message",                        \
     .text = "choices.0.message.content", .json = "choices.0.message.content",                      \
-    .refusal = "choices.0.message.refusal", .reason = "choices.0.finish_reason",                   \
-    .index = "choices.0.index", .piece = "choices.0.delta.content",                                \
-    .json_piece = "choices.0.delta.content", .refusal_piece = "choices.0.delta.refusal",           \
+    .parts = "choices.0.message.content.*.text", .refusal = "choices.0.message.refusal",           \
+    .reason = "choices.0.finish_reason", .index = "choices.0.index",                               \
+    .piece = "choices.0.delta.content", .json_piece = "choices.0.delta.content",                   \
+    .parts_piece = "choices.0.delta.content.*.text", .refusal_piece = "choices.0.delta.refusal",   \
     .piece_reason = "choices.0.finish_reason", .last_data = "[DONE]"
 
 static const struct weir__llm_api apis[] = {
@@ -287,6 +288,22 @@ static int misses(struct weir__llm_heard *heard, const char *what)
     return WEIR_ESHAPE;
 }
 
+static bool is_text(json_t *value, void *arg)
+{
+    (void)arg;
+    return json_is_string(value);
+}
+
+/* Parts of kinds that are not known are no empty text, unless something else says what they are. */
+static bool lacks_text(const struct weir__llm_api *api, json_t *body,
+                       const struct weir__llm_heard *heard)
+{
+    bool explained =
+        heard->refused || heard->reason == WEIR_LLM_TOOLS || heard->reason == WEIR_LLM_LENGTH;
+    return api->parts != NULL && !explained && json_is_array(weir__json_at(body, api->text)) &&
+           !weir__json_each_at(body, api->parts, is_text, NULL);
+}
+
 int weir__llm_hear_answer(const struct weir__llm_api *api, json_t *body,
                           struct weir__llm_heard *heard)
 {
@@ -301,10 +318,12 @@ int weir__llm_hear_answer(const struct weir__llm_api *api, json_t *body,
     if (rc == 0 && heard->text.len == 0 && heard->json)
         rc = take_all(body, api->text, &heard->text); /* it was told to, and did not */
     if (rc == 0)
+        rc = take_all(body, api->parts, &heard->text);
+    if (rc == 0)
         rc = hear_refusal(body, api->refusal, heard);
     hear_reason(body, api->reason, heard);
     hear_usage(body, heard);
-    return rc;
+    return rc == 0 && lacks_text(api, body, heard) ? misses(heard, api->parts) : rc;
 }
 
 static int hear_piece(const struct weir__llm_api *api, json_t *tree, struct weir__llm_heard *heard)
@@ -319,6 +338,8 @@ static int hear_piece(const struct weir__llm_api *api, json_t *tree, struct weir
     if (api->index != NULL && json_integer_value(weir__json_at(tree, api->index)) != 0)
         return 0;
     int rc = take_all(tree, heard->json ? api->json_piece : api->piece, &heard->text);
+    if (rc == 0)
+        rc = take_all(tree, api->parts_piece, &heard->text);
     if (rc == 0)
         rc = hear_refusal(tree, api->refusal_piece, heard);
     hear_reason(tree, api->piece_reason, heard);

@@ -19,6 +19,7 @@ struct weir__llm_api {
     const char *needed; /* what it must have, an object or array */
     const char *text;   /* all strings there, one after the other */
     const char *json;   /* the same where a schema was asked for, or an object */
+    const char *parts;  /* the same where the text comes in parts; NULL: that is `text` */
     const char *refusal;
     const char *reason;
 
@@ -26,6 +27,7 @@ struct weir__llm_api {
     const char *index; /* of the choice: others than the first are left out */
     const char *piece;
     const char *json_piece;
+    const char *parts_piece;
     const char *refusal_piece;
     const char *piece_reason;
     const char *last_data; /* how the data of the last one begins */

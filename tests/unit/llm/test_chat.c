@@ -247,6 +247,7 @@ static int good_answers(void *unused)
 
 #define CHOICE(message, reason)                                                                    \
     "{\"choices\":[{\"message\":{" message "},\"finish_reason\":\"" reason "\"}]}"
+#define PARTS(parts, reason)    CHOICE("\"content\":[" parts "]", reason)
 #define CONTENT(blocks, reason) "{\"content\":[" blocks "],\"stop_reason\":\"" reason "\"}"
 
 static int how_answers_end(void *unused)
@@ -266,6 +267,15 @@ static int how_answers_end(void *unused)
         {0, CHOICE("\"content\":\"a\"", "content_filter"), "a", "", WEIR_LLM_REFUSED, false},
         {0, CHOICE("\"content\":\"a\"", "eos"), "a", NULL, WEIR_LLM_OTHER, false},
         {0, "{\"choices\":[{\"message\":{}}]}", "", NULL, WEIR_LLM_UNTOLD, false},
+        {0, PARTS("{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}", "stop"),
+         "ab", NULL, WEIR_LLM_STOP, false},
+        {2,
+         PARTS("{\"type\":\"thinking\",\"thinking\":[{\"text\":\"no\"}]},{\"text\":\"{}\"}",
+               "stop"),
+         "{}", NULL, WEIR_LLM_STOP, true},
+        {2, PARTS("{\"text\":\"\"}", "stop"), "", NULL, WEIR_LLM_STOP, false},
+        {2, PARTS("", "tool_calls"), "", NULL, WEIR_LLM_TOOLS, false},
+        {2, PARTS("{\"type\":\"thinking\"}", "length"), "", NULL, WEIR_LLM_LENGTH, false},
         {1, CONTENT("{\"text\":\"a\"}", "max_tokens"), "a", NULL, WEIR_LLM_LENGTH, false},
         {1, CONTENT("{\"text\":\"a\"}", "refusal"), "a", "", WEIR_LLM_REFUSED, false},
         {1, CONTENT("{\"text\":\"a\"},{\"input\":{\"b\":1}}", "tool_use"), "a", NULL,
@@ -323,6 +333,10 @@ static int errors_of_the_api(void *unused)
         {200, WEIR_ESHAPE, "7", "the API's answer has no choices.0.message", ""},
         {200, WEIR_ESHAPE, "{\"choices\":{\"0\":[]}}", "the API's answer has no choices.0.message",
          ""},
+        {200, WEIR_ESHAPE, PARTS("{\"type\":\"image\"}", "stop"),
+         "the API's answer has no choices.0.message.content.*.text", ""},
+        {200, WEIR_ESHAPE, PARTS("", "stop"),
+         "the API's answer has no choices.0.message.content.*.text", ""},
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -69,6 +69,46 @@ static int what_fits_is_taken_at_once(void *unused)
     return 0;
 }
 
+#define ADA "{\\\"name\\\":\\\"Ada\\\",\\\"age\\\":36}"
+
+/* Local servers ignore the format that they are asked for. */
+static int what_is_wrapped_is_taken_at_once(void *unused)
+{
+    static const char *const bodies[] = {
+        AS_TEXT("```json\\n" ADA "\\n```"),
+        AS_TEXT("<think>{hmm}</think>\\n" ADA),
+        AS_TEXT("Here it is: " ADA " Anything else?"),
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct llm_server server = LLM_SERVER({200, bodies[i]});
+        struct weir_llm_answer *answer = NULL;
+        struct person person = {.age = 0};
+        check_int(ask(&server, WEIR_LLM_COMPATIBLE, REQUEST(.reasks = 0), &person, &answer), 0);
+        check_text(person.name, "Ada");
+        check_int(answer->asks, 1);
+        check_int(person.reads, 1);
+        weir_llm_answer_free(answer);
+    }
+    return 0;
+}
+
+/* Of an answer that cannot be read either way, the first reading's reason goes along. */
+static int what_is_wrapped_and_wrong_is_asked_for_again(void *unused)
+{
+    struct llm_server server = LLM_SERVER({200, AS_TEXT("```json\\n{\\\"name\\\":Ada}\\n```")},
+                                          {200, AS_TEXT("```json\\n" ADA "\\n```")});
+    struct weir_llm_answer *answer = NULL;
+    struct person person = {.age = 0};
+    (void)unused;
+    check_int(ask(&server, WEIR_LLM_OPENAI, REQUEST(.reasks = 0), &person, &answer), 0);
+    check_int(answer->asks, 2);
+    check_int(person.reads, 1);
+    check(strstr(server.body, "it is not JSON (line 1, column 1: ") != NULL);
+    weir_llm_answer_free(answer);
+    return 0;
+}
+
 static int the_reason_goes_along(void *unused)
 {
     struct llm_server server =
@@ -245,6 +285,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(what_fits_is_taken_at_once),
+        VIRTUAL_TEST(what_is_wrapped_is_taken_at_once),
+        VIRTUAL_TEST(what_is_wrapped_and_wrong_is_asked_for_again),
         VIRTUAL_TEST(the_reason_goes_along),
         VIRTUAL_TEST(the_reason_is_a_tools_result),
         VIRTUAL_TEST(a_reason_that_is_not_utf8),
