@@ -20,8 +20,20 @@
 #include <weir/client.h>
 
 typedef struct weir_stream weir_stream;
+struct weir_sse_event;
 
 #define WEIR_STREAM_IDLE_MS 120000 /* silence that a reader bears unless told otherwise */
+
+/* What an event is for a stream that has not begun. */
+enum weir_beginning {
+    WEIR_NOT_BEGUN,   /* what may come before the answer, such as a ping */
+    WEIR_BEGUN,       /* the answer begins with it */
+    WEIR_BEGUN_BADLY, /* it is an error that stands for the answer */
+};
+
+/* Looks at an event, which lives as long as the call: one of the above, or a WEIR_E code, with
+ * which the attempt has failed. NULL: the stream has ended. */
+typedef int (*weir_stream_begins_fn)(const struct weir_sse_event *event, void *arg);
 
 struct weir_stream_opts {
     size_t size;           /* set by WEIR_STREAM_OPTS */
@@ -32,6 +44,10 @@ struct weir_stream_opts {
     uint64_t max_event_bytes; /* of an event's data, and of a line; 0: 1 MiB */
     const char *done; /* an event whose data begins so ends the stream, such as "[DONE]", and
                          an end without it is WEIR_ERESET. NULL: its end is the end. */
+    weir_stream_begins_fn begins; /* says when the answer has begun, for servers that send comments,
+                                     pings or errors before it; see weir_stream_open. NULL: it has
+                                     with its first byte */
+    void *begins_arg;
 };
 #define WEIR_STREAM_OPTS(...)                                                                      \
     (&(struct weir_stream_opts){.size = sizeof(struct weir_stream_opts), __VA_ARGS__})
@@ -58,6 +74,15 @@ extern "C" {
  * options, and for .body_from, .idle_ms or .idle_first_ms of the request. *out is set in each case,
  * for weir_stream_response, but for NULL when memory is out; close it with weir_stream_close.
  *
+ * With .begins the stream opens with the first event of a good answer that .begins says it begins
+ * with, and what fails before that is tried again. It is asked of each attempt's events from the
+ * first on; comments are none. An error (WEIR_BEGUN_BADLY) is judged as the body of an answer that
+ * failed, and if it is not tried again, or in vain, this returns 0 and weir_stream_read gives the
+ * event's data. An answer that is JSON instead of events (it begins with { or [, whatever its
+ * Content-Type) is read to its end, shown to .begins as one event, and read by weir_stream_read.
+ * Events that came before the answer are kept for the reader, up to buffer_bytes; with more, the
+ * stream has begun. The attempt's time limit and .idle_ms both bound it until then.
+ *
  * An answer with a status of 400 or above has been read to its end, and so has any answer of a
  * transport of your own: weir_stream_read gives its body. */
 WEIR_API int weir_stream_open(weir_client *client, const struct weir_request *request,
@@ -81,8 +106,10 @@ WEIR_API int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size);
 
 /* Reads the next server-sent event: 1 and *event, which lives until the next call; 0 at the end.
  * Suspends. Errors as weir_stream_read, and WEIR_EEVENTSIZE over max_event_bytes; WEIR_ERESET when
- * the stream ends without its `done`. An event that the end cut off is none. Whether the answer's
- * status is good is yours to look at first. Do not mix with weir_stream_read. */
+ * the stream ends without its `done`; WEIR_EPROTO at the end of a good answer that had no event in
+ * it and is not of the type text/event-stream either. An event that the end cut off is none.
+ * Whether the answer's status is good is yours to look at first. Do not mix with weir_stream_read.
+ */
 WEIR_API int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event);
 
 /* Closes the stream, whatever its state, and frees it. NULL is fine. What is not read to its end

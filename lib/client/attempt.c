@@ -13,8 +13,18 @@ static enum weir__went went_of(const weir_response *response)
     return response->sent == WEIR_SENT_ANSWERED ? WEIR__WENT_ANSWERED : WEIR__WENT_UNKNOWN;
 }
 
-static int classify(weir_response *response, int rc, struct weir__told *told)
+/* An error that came with a good status, by the word of who asked. */
+static enum weir_outcome outcome_of_error(const struct weir__told *told)
 {
+    if (told->throttled)
+        return WEIR_OUTCOME_THROTTLED;
+    return told->verdict == WEIR__VERDICT_FINAL ? WEIR_OUTCOME_CLIENT_ERROR
+                                                : WEIR_OUTCOME_SERVER_ERROR;
+}
+
+static int classify(const struct weir__call *call, int rc, struct weir__told *told)
+{
+    weir_response *response = call->response;
     *told = (struct weir__told){.wait_ms = -1, .used = -1};
     if (rc == 0 && response->status == 0) { /* a transport of the caller's that said nothing */
         rc = WEIR_EPROTO;
@@ -25,6 +35,8 @@ static int classify(weir_response *response, int rc, struct weir__told *told)
         weir__provider_tell(response, weir__clock_wall_s(), told);
         response->server_wait_ms = told->wait_ms;
         response->outcome = weir__outcome_told(response->status, told);
+        if (call->opened != NULL && call->opened->opening.failed)
+            response->outcome = outcome_of_error(told);
     }
     return rc;
 }
@@ -64,7 +76,7 @@ static int64_t used_tokens(const struct weir__call *call)
     return counted && call->response->error == 0 ? weir__provider_used(call->response) : -1;
 }
 
-static int carry_out(struct weir__call *call)
+static int perform(struct weir__call *call)
 {
     const struct weir_transport *transport = &call->client->transport;
     struct weir_exchange *exchange = &call->prepared.exchange;
@@ -81,6 +93,12 @@ static int carry_out(struct weir__call *call)
     return weir__source_result(&call->source, rc, call->response);
 }
 
+static int carry_out(struct weir__call *call)
+{
+    int rc = perform(call);
+    return rc == 0 && call->opened != NULL ? weir__begin(call) : rc;
+}
+
 int weir__attempt(struct weir__call *call)
 {
     weir_response *response = call->response;
@@ -92,7 +110,7 @@ int weir__attempt(struct weir__call *call)
     call->prepared.exchange.attempt = response->attempts = call->at.number;
     response->sent = WEIR_SENT_MAYBE; /* unless the transport knows better */
     weir__observe_attempt_begin(&call->client->observer, &call->prepared.exchange);
-    int rc = classify(response, carry_out(call), &told);
+    int rc = classify(call, carry_out(call), &told);
     tell(call, &told);
     weir__circuit_leave(call->client->circuit, &call->pass, response);
     if (weir__call_is_open(call)) {

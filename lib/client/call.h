@@ -1,5 +1,6 @@
 /* A request under way, as the files of its way share it: pipeline.c (all of it), attempt.c (one
- * attempt), race.c (two at once), record.c (what the response keeps of them). */
+ * attempt), beginning.c (the beginning of a stream), race.c (two at once), record.c (what the
+ * response keeps of them). */
 #ifndef WEIR_CLIENT_CALL_H
 #define WEIR_CLIENT_CALL_H
 
@@ -27,6 +28,10 @@ struct weir__call {
 /* One attempt of an admitted call: 0 when an answer came. Its place is given back when it ends,
  * that of a stream when the stream does. */
 int weir__attempt(struct weir__call *call);
+
+/* A stream's answer is there: waits until the stream has begun. 0; with a code, or if what begins
+ * is no stream, the download is closed. Suspends. */
+int weir__begin(struct weir__call *call);
 
 /* A stream has its answer, and the content is still to come. */
 bool weir__call_is_open(const struct weir__call *call);

@@ -51,6 +51,29 @@ int weir__prepare(weir_client *client, const struct weir_request *request, weir_
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);
 
+/* Who decides whether a stream has begun, and what was read for that. */
+struct weir__opening {
+    weir_stream_begins_fn begins; /* given; NULL: it has with its first bytes */
+    void *arg;
+    int64_t idle_ns;        /* given: silence that is borne meanwhile */
+    size_t max_event;       /* given */
+    struct weir__buf ahead; /* for the reader; its room is given */
+    size_t at;              /* bytes of it that were read */
+    bool any;               /* events were seen */
+    bool whole;             /* the response's body is the answer, and no event stream */
+    bool failed;            /* it is an error, as `begins` says */
+};
+
+/* Reads what was read ahead: how many bytes, 0 when there are no more. */
+size_t weir__ahead_read(struct weir__opening *opening, void *buf, size_t size);
+
+/* By its Content-Type. */
+bool weir__is_event_stream(const weir_response *response);
+
+/* The parser's event as callers see it. */
+struct weir__sse;
+void weir__event_show(const struct weir__sse *sse, struct weir_sse_event *event);
+
 /* An answer that is read while it comes. weir__open fills it: with a download the stay is held
  * until weir__opened_end; without one the response holds the whole answer. */
 struct weir__opened {
@@ -60,6 +83,7 @@ struct weir__opened {
     struct weir__stay stay;
     int64_t used; /* tokens that it turned out to cost; -1: unknown */
     struct weir__content content;
+    struct weir__opening opening;
 };
 
 /* As weir_request, into a response that the caller has made, but returns once the content of a good
@@ -82,6 +106,10 @@ void weir__stream_fail(weir_stream *stream, int rc, const char *text);
 
 /* Closes the download, if there is one, and gives the place back. Suspends for a moment. */
 void weir__opened_end(struct weir__opened *opened);
+
+/* Whether the response's body is the answer, and no event stream; *failed: it is an error, as the
+ * stream's `begins` has said. */
+bool weir__stream_is_whole(const weir_stream *stream, bool *failed);
 
 /* For who knows that an event was the last one: reads what is left, so that the connection can be
  * used again, and ends the stream. Returns 0. Suspends for a moment. */

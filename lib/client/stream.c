@@ -1,6 +1,7 @@
 /* Answers that are read while they come. The way to the first byte is the pipeline's. */
 #include <weir/stream.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -36,6 +37,7 @@ struct weir_stream {
     struct weir__sse sse;
     char *piece;
     size_t piece_len, piece_at;
+    bool filled, any; /* bytes were parsed, events were in them */
     struct weir_sse_event event;
     struct weir__usage usage;
 };
@@ -89,6 +91,10 @@ static size_t read_whole(weir_stream *stream, void *buf, size_t size)
 
 static int64_t read_download(weir_stream *stream, void *buf, size_t size, int64_t idle_ns)
 {
+    size_t ahead = weir__ahead_read(&stream->opened.opening, buf, size);
+    stream->opened.content.bytes += ahead;
+    if (ahead > 0)
+        return (int64_t)ahead;
     int64_t n = weir__curl_read(stream->opened.download, buf, size, idle_ns);
     if (n > 0) {
         stream->client->observer.counts.bytes_received += (uint64_t)n;
@@ -125,23 +131,6 @@ int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size)
 
 /* ---- events ---- */
 
-static const char *text_of(const struct weir__buf *buf, const char *none)
-{
-    return buf->len > 0 ? buf->data : none;
-}
-
-static void show(weir_stream *stream)
-{
-    const struct weir__sse *sse = &stream->sse;
-    stream->event = (struct weir_sse_event){
-        .event = text_of(&sse->event, "message"),
-        .data = text_of(&sse->data, ""),
-        .data_len = sse->data.len,
-        .id = text_of(&sse->id, ""),
-        .retry_ms = sse->retry_ms,
-    };
-}
-
 /* Where tokens are counted: what the event says of the usage. */
 static void note_usage(weir_stream *stream)
 {
@@ -164,6 +153,7 @@ static bool is_done(const weir_stream *stream)
 int weir__stream_finish(weir_stream *stream)
 {
     int64_t n = 1;
+    stream->opened.opening.at = stream->opened.opening.ahead.len;
     stream->reading = true;
     for (int i = 0; i < END_PIECES && n > 0 && stream->opened.download != NULL; i++)
         n = read_download(stream, stream->piece, PIECE, weir__ms_to_ns(end_ms));
@@ -191,6 +181,34 @@ void weir__stream_fail(weir_stream *stream, int rc, const char *text)
     tell(stream, rc);
 }
 
+bool weir__stream_is_whole(const weir_stream *stream, bool *failed)
+{
+    *failed = stream->opened.opening.failed;
+    return stream->opened.opening.whole;
+}
+
+/* Something good has come, and no event was in it. */
+static bool is_no_event_stream(const weir_stream *stream)
+{
+    return stream->filled && !stream->any && stream->response->status / 100 == 2 &&
+           (stream->opened.opening.whole || !weir__is_event_stream(stream->response));
+}
+
+static int refuse_type(weir_stream *stream)
+{
+    size_t len;
+    const char *type = weir_response_header(stream->response, "content-type", &len);
+    char text[160];
+    if (type != NULL)
+        snprintf(text, sizeof text, "no event in the answer, whose Content-Type is %.*s",
+                 len < 80 ? (int)len : 80, type);
+    else
+        snprintf(text, sizeof text, "no event in the answer, which has no Content-Type");
+    end(stream, WEIR_EPROTO);
+    weir_response_set_failure(stream->response, WEIR_SENT_ANSWERED, text);
+    return WEIR_EPROTO;
+}
+
 /* More bytes for the parser: 1, 0 at the end. */
 static int fill(weir_stream *stream)
 {
@@ -201,6 +219,9 @@ static int fill(weir_stream *stream)
     int64_t n = read_some(stream, stream->piece, PIECE, stream->idle_ns);
     stream->piece_at = 0;
     stream->piece_len = n > 0 ? (size_t)n : 0;
+    stream->filled |= n > 0;
+    if (n == 0 && is_no_event_stream(stream))
+        return refuse_type(stream);
     if (n == 0 && stream->done != NULL)
         return end(stream, WEIR_ERESET);
     return n > 0 ? 1 : (int)n;
@@ -222,7 +243,8 @@ int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
     }
     if (rc < 0)
         return end(stream, rc);
-    show(stream);
+    stream->any = true;
+    weir__event_show(&stream->sse, &stream->event);
     note_usage(stream);
     if (is_done(stream))
         return weir__stream_finish(stream);
@@ -248,6 +270,11 @@ static int set_up(weir_stream *stream, const struct weir_stream_opts *given)
     stream->idle_ns = silence_ms > 0 ? weir__ms_to_ns(silence_ms) : INT64_MAX;
     stream->doubt = opts.done != NULL;
     weir__sse_init(&stream->sse, (size_t)event);
+    stream->opened.opening = (struct weir__opening){.begins = opts.begins,
+                                                    .arg = opts.begins_arg,
+                                                    .idle_ns = stream->idle_ns,
+                                                    .max_event = (size_t)event};
+    weir__buf_init(&stream->opened.opening.ahead, (size_t)room);
     if (opts.done == NULL)
         return 0;
     stream->done = weir__strdup(opts.done);
@@ -379,6 +406,7 @@ void weir_stream_close(weir_stream *stream)
     end_call(stream);
     if (stream->client != NULL)
         stream->client->calls--;
+    weir__buf_free(&stream->opened.opening.ahead);
     weir__sse_free(&stream->sse);
     weir_response_free(stream->response);
     weir__free(stream->body);

@@ -98,17 +98,18 @@ int weir__llm_text(const weir_llm *llm, const struct weir_llm_request *request, 
 int weir__llm_fail(struct weir__llm_held *held, const weir_response *response)
 {
     char status[32];
-    int rc = weir__llm_hear_failure(response, &held->heard);
+    int rc = weir__llm_hear_failure(weir_response_body(response), weir_response_body_len(response),
+                                    &held->heard);
     snprintf(status, sizeof status, "HTTP status %d", weir_response_status(response));
     return weir__llm_explain(held, rc, status);
 }
 
-static int read_answer(const weir_llm *llm, struct weir__llm_held *held)
+int weir__llm_hear(const weir_llm *llm, struct weir__llm_held *held, const weir_response *response)
 {
     struct weir_json_error error = {.text = ""};
-    if (weir_response_status(held->response) >= 300)
-        return weir__llm_fail(held, held->response);
-    int rc = weir_jansson_response(held->response, &held->shown.body, &error);
+    if (weir_response_status(response) >= 300)
+        return weir__llm_fail(held, response);
+    int rc = weir_jansson_response(response, &held->shown.body, &error);
     if (rc == 0)
         rc = weir__llm_hear_answer(llm->api, held->shown.body, &held->heard);
     return weir__llm_explain(held, rc, error.text);
@@ -125,7 +126,7 @@ int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, j
         rc = weir_request_json(llm->client, &sent, text, len, &held->response);
     weir_json_text_free(text);
     if (rc == 0)
-        rc = read_answer(llm, held);
+        rc = weir__llm_hear(llm, held, held->response);
     else
         weir__llm_explain(held, rc,
                           held->response != NULL ? weir_response_error_text(held->response) : "");

@@ -46,6 +46,9 @@ int weir__llm_fail(struct weir__llm_held *held, const weir_response *response);
  * it): true, and *text and *len are those of that. A pure function. */
 bool weir__llm_json_within(const char **text, size_t *len);
 
+/* Hears a whole answer. Codes of weir_llm_chat; held tells why. */
+int weir__llm_hear(const weir_llm *llm, struct weir__llm_held *held, const weir_response *response);
+
 /* weir_llm_chat, into an empty answer. The request is a copy of the caller's. */
 int weir__llm_ask(const weir_llm *llm, const struct weir_llm_request *request, json_t *turns,
                   struct weir__llm_held *held);

@@ -12,6 +12,7 @@ struct weir_llm_stream {
     const weir_llm *llm;
     weir_stream *stream; /* NULL: nothing was sent */
     struct weir__llm_held held;
+    size_t given; /* bytes of the text */
     bool ended;
     int rc; /* how, once ended */
 };
@@ -29,6 +30,26 @@ static int end(weir_llm_stream *stream, int rc)
     return rc;
 }
 
+/* A stream that ends without a word of the model's is one that was cut off. */
+static int begins(const struct weir_sse_event *event, void *arg)
+{
+    const weir_llm_stream *stream = arg;
+    return event != NULL ? weir__llm_begins(stream->llm->api, event) : WEIR_ERESET;
+}
+
+/* What is open may be an error, or a whole answer: not all servers know of streams. */
+static int look(weir_llm_stream *stream)
+{
+    const weir_response *response = weir_stream_response(stream->stream);
+    bool failed, whole = weir__stream_is_whole(stream->stream, &failed);
+    if (failed)
+        return weir__llm_fail(&stream->held, response);
+    if (!whole && weir_response_status(response) < 300)
+        return 0;
+    int rc = weir__llm_hear(stream->llm, &stream->held, response);
+    return rc == 0 ? end(stream, 0) : rc;
+}
+
 static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *request)
 {
     struct weir_request sent = weir__llm_request(stream->llm, request);
@@ -38,13 +59,14 @@ static int open_stream(weir_llm_stream *stream, const struct weir_llm_request *r
     sent.body = text;
     sent.body_len = len;
     if (rc == 0)
-        rc = weir_stream_open(stream->llm->client, &sent, NULL, &stream->stream);
+        rc = weir_stream_open(stream->llm->client, &sent,
+                              WEIR_STREAM_OPTS(.begins = begins, .begins_arg = stream),
+                              &stream->stream);
     weir_json_text_free(text);
     if (rc < 0)
         return rc;
     weir__stream_doubt(stream->stream);
-    const weir_response *response = weir_stream_response(stream->stream);
-    return weir_response_status(response) >= 300 ? weir__llm_fail(&stream->held, response) : 0;
+    return look(stream);
 }
 
 int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *given, weir_llm_stream **out)
@@ -90,7 +112,7 @@ static int hear(weir_llm_stream *stream)
         return at_end(stream);
     if (rc < 0)
         return may_go_on(rc) ? rc : end(stream, rc);
-    rc = weir__llm_hear_event(stream->llm->api, event->data, event->data_len, &stream->held.heard);
+    rc = weir__llm_hear_event(stream->llm->api, event, &stream->held.heard);
     if (rc < 0)
         return end(stream, rc);
     if (!stream->held.heard.complete)
@@ -101,14 +123,14 @@ static int hear(weir_llm_stream *stream)
 int weir_llm_stream_next(weir_llm_stream *stream, const char **piece)
 {
     const struct weir__buf *text = &stream->held.heard.text;
-    size_t before = text->len;
     int rc = stream->ended ? stream->rc : 1;
     *piece = NULL;
-    while (rc == 1 && text->len == before)
+    while (rc == 1 && text->len == stream->given)
         rc = hear(stream);
-    if (text->len == before)
+    if (text->len == stream->given)
         return rc;
-    *piece = text->data + before; /* before an end in the same event */
+    *piece = text->data + stream->given; /* before an end in the same event */
+    stream->given = text->len;
     return 1;
 }
 

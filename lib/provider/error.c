@@ -73,6 +73,16 @@ static const struct rule rules[] = {
      AGAIN("failed behind the gateway")},
     {"error.code", NUMBER, .low = 400, .high = 499, .status = SUCCESS,
      FINAL("refused behind the gateway")},
+    /* Errors in streams, whose status was sent before them */
+    {"error.type", IS, "rate_limit_error", .status = SUCCESS, TOO_FAST},
+    {"error.code", IS, "rate_limit_exceeded", .status = SUCCESS, TOO_FAST},
+    {"error.type", IS, "api_error", .status = SUCCESS, AGAIN("failed on the server")},
+    {"error.type", IS, "server_error", .status = SUCCESS, AGAIN("failed on the server")},
+    {"error.type", IS, "timeout_error", .status = SUCCESS, AGAIN("timed out on the server")},
+    {"error.type", IS, "invalid_request_error", .status = SUCCESS, FINAL("refused as invalid")},
+    {"error.type", IS, "authentication_error", .status = SUCCESS, FINAL("key not accepted")},
+    {"error.type", IS, "permission_error", .status = SUCCESS, FINAL("not permitted")},
+    {"error.type", IS, "not_found_error", .status = SUCCESS, FINAL("not found")},
 };
 
 /* What a status says that has a meaning by custom alone, whatever the body is. */

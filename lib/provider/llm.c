@@ -11,7 +11,7 @@
     .stop = "stop", .usage_asked_for = true, .needed = "choices.0.message",                        \
     .text = "choices.0.message.content", .json = "choices.0.message.content",                      \
     .parts = "choices.0.message.content.*.text", .refusal = "choices.0.message.refusal",           \
-    .reason = "choices.0.finish_reason", .index = "choices.0.index",                               \
+    .reason = "choices.0.finish_reason", .delta = "choices.*.delta", .index = "choices.0.index",   \
     .piece = "choices.0.delta.content", .json_piece = "choices.0.delta.content",                   \
     .parts_piece = "choices.0.delta.content.*.text", .refusal_piece = "choices.0.delta.refusal",   \
     .piece_reason = "choices.0.finish_reason", .last_data = "[DONE]"
@@ -42,6 +42,7 @@ static const struct weir__llm_api apis[] = {
             .text = "content.*.text",
             .json = "content.*.input",
             .reason = "stop_reason",
+            .delta = "delta",
             .piece = "delta.text",
             .json_piece = "delta.partial_json",
             .piece_reason = "delta.stop_reason",
@@ -152,13 +153,27 @@ static bool is_error(json_t *tree)
            (object != NULL && strcmp(object, "error") == 0);
 }
 
-int weir__llm_hear_failure(const weir_response *response, struct weir__llm_heard *heard)
+/* As weir_jansson_parse; Gemini wraps its errors in an array. */
+static int parse(const char *text, size_t len, json_t **tree, struct weir_json_error *error)
 {
-    json_t *tree = weir__error_tree(response);
+    int rc = weir_jansson_parse(text, len, tree, error);
+    if (rc == 0 && json_is_array(*tree)) {
+        json_t *first = json_incref(json_array_get(*tree, 0));
+        json_decref(*tree);
+        *tree = first;
+    }
+    return rc;
+}
+
+int weir__llm_hear_failure(const char *body, size_t len, struct weir__llm_heard *heard)
+{
+    json_t *tree = NULL;
+    if (len <= WEIR__ERROR_BODY_MAX)
+        parse(body, len, &tree, NULL);
     if (json_is_object(tree))
         hear_error(tree, heard);
     else
-        weir__llm_set_error(heard, weir_response_body(response), weir_response_body_len(response));
+        weir__llm_set_error(heard, body, len);
     json_decref(tree);
     return WEIR_EAPI;
 }
@@ -346,26 +361,83 @@ static int hear_piece(const struct weir__llm_api *api, json_t *tree, struct weir
     return rc;
 }
 
-int weir__llm_hear_event(const struct weir__llm_api *api, const char *data, size_t len,
+static bool is_last(const struct weir__llm_api *api, const char *data)
+{
+    return api->last_data != NULL && strncmp(data, api->last_data, strlen(api->last_data)) == 0;
+}
+
+static bool is_named_error(const struct weir_sse_event *event)
+{
+    return strcmp(event->event, "error") == 0;
+}
+
+int weir__llm_hear_event(const struct weir__llm_api *api, const struct weir_sse_event *event,
                          struct weir__llm_heard *heard)
 {
     struct weir_json_error error;
     json_t *tree;
-    if (api->last_data != NULL && strncmp(data, api->last_data, strlen(api->last_data)) == 0) {
+    if (is_named_error(event))
+        return weir__llm_hear_failure(event->data, event->data_len, heard);
+    if (is_last(api, event->data)) {
         heard->complete = true;
         return 0;
     }
-    int rc = weir_jansson_parse(data, len, &tree, &error);
+    int rc = parse(event->data, event->data_len, &tree, &error);
     if (rc == WEIR_EJSON)
         weir__llm_set_error(heard, error.text, strlen(error.text));
     if (rc < 0)
         return rc;
-    if (json_is_array(tree)) { /* Gemini wraps its errors */
-        json_t *first = json_incref(json_array_get(tree, 0));
-        json_decref(tree);
-        tree = first;
-    }
     rc = json_is_object(tree) ? hear_piece(api, tree, heard) : misses(heard, "object");
     json_decref(tree);
     return rc;
+}
+
+/* ---- beginnings ---- */
+
+/* Of a delta: whether it says more than who speaks and of what kind it is. Thoughts and calls of
+ * tools count as much as text: they have been paid for. */
+static bool has_content(json_t *delta, void *arg)
+{
+    const char *key;
+    json_t *value;
+    (void)arg;
+    json_object_foreach(delta, key, value)
+    {
+        bool label = strcmp(key, "role") == 0 || strcmp(key, "type") == 0;
+        if (!label && (json_string_length(value) > 0 || json_array_size(value) > 0 ||
+                       json_object_size(value) > 0))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the model has said something, or is done. */
+static bool begins_with(const struct weir__llm_api *api, json_t *tree)
+{
+    size_t len;
+    const char *type = json_string_value(json_object_get(tree, "type"));
+    if (api->last_type != NULL && type != NULL && strcmp(type, api->last_type) == 0)
+        return true;
+    return weir__json_each_at(tree, api->delta, has_content, NULL) ||
+           (weir__json_text_at(tree, api->piece_reason, &len) != NULL && len > 0) ||
+           json_is_object(json_object_get(tree, "usage"));
+}
+
+int weir__llm_begins(const struct weir__llm_api *api, const struct weir_sse_event *event)
+{
+    json_t *tree;
+    int beginning = WEIR_NOT_BEGUN;
+    if (is_named_error(event))
+        return WEIR_BEGUN_BADLY;
+    if (is_last(api, event->data))
+        return WEIR_BEGUN;
+    int rc = parse(event->data, event->data_len, &tree, NULL);
+    if (rc < 0)
+        return rc == WEIR_ENOMEM ? rc : WEIR_BEGUN; /* it will be heard, and is an error then */
+    if (is_error(tree))
+        beginning = WEIR_BEGUN_BADLY;
+    else if (!json_is_object(tree) || begins_with(api, tree))
+        beginning = WEIR_BEGUN;
+    json_decref(tree);
+    return beginning;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <weir/llm.h>
+#include <weir/stream.h>
 
 #include "base/buf.h"
 
@@ -59,13 +60,17 @@ void weir__llm_heard_free(struct weir__llm_heard *heard);
 int weir__llm_hear_answer(const struct weir__llm_api *api, json_t *body,
                           struct weir__llm_heard *heard);
 
-/* From an event's data. The same codes, and WEIR_EJSON. */
-int weir__llm_hear_event(const struct weir__llm_api *api, const char *data, size_t len,
+/* What an event says of the beginning of its stream, as weir_stream_begins_fn: content, or what
+ * comes behind all content, is the beginning. Or WEIR_ENOMEM. */
+int weir__llm_begins(const struct weir__llm_api *api, const struct weir_sse_event *event);
+
+/* From an event. The same codes as of an answer, and WEIR_EJSON. */
+int weir__llm_hear_event(const struct weir__llm_api *api, const struct weir_sse_event *event,
                          struct weir__llm_heard *heard);
 
 /* The error in the body of an answer that failed, of whatever kind the body is. Returns
  * WEIR_EAPI. */
-int weir__llm_hear_failure(const weir_response *response, struct weir__llm_heard *heard);
+int weir__llm_hear_failure(const char *body, size_t len, struct weir__llm_heard *heard);
 
 /* Sets the error's text, without secrets. */
 void weir__llm_set_error(struct weir__llm_heard *heard, const char *text, size_t len);

@@ -24,6 +24,7 @@ struct weir__llm_api {
     const char *reason;
 
     /* Those of a stream's event. */
+    const char *delta; /* the objects in which all that is content stands */
     const char *index; /* of the choice: others than the first are left out */
     const char *piece;
     const char *json_piece;

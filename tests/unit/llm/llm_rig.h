@@ -45,6 +45,8 @@ static inline int llm_perform(void *self, const struct weir_exchange *exchange,
         snprintf(server->headers + len, sizeof server->headers - len, "%s\n", *line);
     }
     int rc = weir_response_set_status(response, step->status);
+    if (rc == 0 && step->body[0] == ':') /* nothing else may tell that it is a stream */
+        rc = weir_response_add_header(response, "Content-Type", "text/event-stream");
     return rc == 0 ? weir_response_append(response, step->body, strlen(step->body)) : rc;
 }
 

@@ -53,7 +53,8 @@ static void check_counted(const weir_llm *llm, int rc)
     check_int((int64_t)stats.in_flight, 0);
 }
 
-static void play(const struct wanted *want)
+/* at_open: opening fails. */
+static void play(const struct wanted *want, bool at_open)
 {
     struct llm_server server = LLM_SERVER({200, want->events});
     weir_llm *llm = llm_of(&server, want->api);
@@ -64,7 +65,7 @@ static void play(const struct wanted *want)
         weir_llm_stream_open(llm,
                              WEIR_LLM_REQUEST(.prompt = "Hi", .schema = want->json ? "{}" : NULL),
                              &stream);
-    check_int(rc, 0);
+    check_int(rc, at_open ? want->rc : 0);
     while ((rc = weir_llm_stream_next(stream, &piece)) == 1) {
         size_t len = strlen(pieces);
         snprintf(pieces + len, sizeof pieces - len, "%s%s", len > 0 ? "|" : "", piece);
@@ -107,7 +108,7 @@ static int streams_end(void *unused)
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        play(&cases[i]);
+        play(&cases[i], false);
     return 0;
 }
 
@@ -121,20 +122,16 @@ static int streams_fail(void *unused)
          "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\",\"refusal\":\"\"},"
          "\"finish_reason\":\"\"}]}\n\n", /* some servers' word for none yet */
          WEIR_ERESET, "Hi", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
-        {0, "", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
-        {0, "{\"error\":{}}", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
+        {0, "<html>No model here</html>", WEIR_EPROTO, "", WEIR_LLM_UNTOLD, -1, -1, -1,
+         "no event in the answer, which has no Content-Type", NULL, false},
+        {0, SAY("Hi") "event: error\ndata: {\"message\":\"boom\",\"type\":\"server_error\"}\n\n",
+         WEIR_EAPI, "Hi", WEIR_LLM_UNTOLD, -1, -1, -1, "boom", "server_error", false},
         {1, START DELTA("Hi"), WEIR_ERESET, "Hi", WEIR_LLM_UNTOLD, 28, 1, 3, CUT, NULL, false},
         {0,
          SAY("Hi") "data: {\"error\":{\"message\":\"The server had an error\",\"type\":"
                    "\"server_error\"}}\n\n",
          WEIR_EAPI, "Hi", WEIR_LLM_UNTOLD, -1, -1, -1, "The server had an error", "server_error",
          false},
-        {0, "data: {\"error\":null}\n\ndata: {\"error\":\"bad\"}\n\n", WEIR_EAPI, "",
-         WEIR_LLM_UNTOLD, -1, -1, -1, "bad", NULL, false},
-        {0, "data: {\"object\":\"error\",\"message\":\"m\",\"type\":\"t\"}\n\n", WEIR_EAPI, "",
-         WEIR_LLM_UNTOLD, -1, -1, -1, "m", "t", false},
-        {0, "data: [{\"error\":{\"message\":\"m\"}}]\n\n", WEIR_EAPI, "", WEIR_LLM_UNTOLD, -1, -1,
-         -1, "m", NULL, false},
         {1,
          START DELTA("Hi") "event: error\ndata: {\"type\": \"error\", \"error\": {\"type\": "
                            "\"overloaded_error\", \"message\": \"Overloaded\"}}\n\n",
@@ -148,7 +145,44 @@ static int streams_fail(void *unused)
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        play(&cases[i]);
+        play(&cases[i], false);
+    return 0;
+}
+
+/* Nothing that is content had come, at any attempt. */
+static int streams_that_do_not_begin(void *unused)
+{
+    static const struct wanted cases[] = {
+        {0, "", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
+        {2, ": OPENROUTER PROCESSING\n\n", WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL,
+         false},
+        {0, "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+         WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
+        {1, START, WEIR_ERESET, "", WEIR_LLM_UNTOLD, -1, -1, -1, CUT, NULL, false},
+        {0, "{\"error\":{}}", WEIR_EAPI, "", WEIR_LLM_UNTOLD, -1, -1, -1, "an error without a text",
+         NULL, false},
+        {0, "{\"error\":{\"message\":\"backend is down\",\"code\":502}}", WEIR_EAPI, "",
+         WEIR_LLM_UNTOLD, -1, -1, -1, "backend is down", NULL, false},
+        {0, "\n[{\"error\":{\"message\":\"m\",\"type\":\"t\"}}]", WEIR_EAPI, "", WEIR_LLM_UNTOLD,
+         -1, -1, -1, "m", "t", false},
+        {0, "{\"choices\":[]}", WEIR_ESHAPE, "", WEIR_LLM_UNTOLD, -1, -1, -1,
+         "the API's answer has no choices.0.message", NULL, false},
+        {0, "{\"choices\":[", WEIR_EJSON, "", WEIR_LLM_UNTOLD, -1, -1, -1,
+         "']' expected near end of file", NULL, false},
+        {0, "event: error\ndata: {\"message\":\"boom\",\"type\":\"server_error\"}\n\n", WEIR_EAPI,
+         "", WEIR_LLM_UNTOLD, -1, -1, -1, "boom", "server_error", false},
+        {2, "event: error\ndata: out of memory\n\n", WEIR_EAPI, "", WEIR_LLM_UNTOLD, -1, -1, -1,
+         "out of memory", NULL, false},
+        {0, "data: {\"error\":null}\n\ndata: {\"error\":\"bad\"}\n\n", WEIR_EAPI, "",
+         WEIR_LLM_UNTOLD, -1, -1, -1, "bad", NULL, false},
+        {0, "data: {\"object\":\"error\",\"message\":\"m\",\"type\":\"t\"}\n\n", WEIR_EAPI, "",
+         WEIR_LLM_UNTOLD, -1, -1, -1, "m", "t", false},
+        {0, "data: [{\"error\":{\"message\":\"m\"}}]\n\n", WEIR_EAPI, "", WEIR_LLM_UNTOLD, -1, -1,
+         -1, "m", NULL, false},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        play(&cases[i], true);
     return 0;
 }
 
@@ -167,6 +201,110 @@ static int a_refusal_comes_in_pieces(void *unused)
     check_text(weir_llm_stream_answer(stream)->text, "");
     weir_llm_stream_close(stream);
     return weir_llm_free(llm);
+}
+
+/* Servers that do not know of streams. */
+static int a_whole_answer_is_one_piece(void *unused)
+{
+    static const char *const bodies[] = {OPENAI_ANSWER, ANTHROPIC_ANSWER,
+                                         "\xEF\xBB\xBF \n" OPENAI_ANSWER};
+    static const struct weir_llm_usage usages[] = {{19, 10, 7}, {125, 3, 100}, {19, 10, 7}};
+    (void)unused;
+    for (int api = 0; api < 3; api++) {
+        struct llm_server server = LLM_SERVER({200, bodies[api]});
+        weir_llm *llm = llm_of(&server, (enum weir_llm_api)api);
+        weir_llm_stream *stream = NULL;
+        const char *piece;
+        check_int(weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &stream), 0);
+        check_int(weir_llm_stream_next(stream, &piece), 1);
+        check_text(piece, "Forty-two.");
+        check_int(weir_llm_stream_next(stream, &piece), 0);
+        const struct weir_llm_answer *answer = weir_llm_stream_answer(stream);
+        check_int(answer->reason, WEIR_LLM_STOP);
+        check_usage(answer->usage, usages[api].input, usages[api].output, usages[api].cached);
+        check(json_is_object(answer->body));
+        check_text(answer->error, "");
+        weir_llm_stream_close(stream);
+        check_int(weir_llm_free(llm), 0);
+    }
+    return 0;
+}
+
+#define GOOD SAY("Hi") STOP DONE
+
+/* What fails before the first content is tried again, unless it would fail again. */
+static int failures_before_the_content(void *unused)
+{
+    static const struct {
+        const char *first;
+        unsigned attempts;
+        bool once;
+        enum weir_llm_api api;
+        const char *then;
+    } cases[] = {
+        {": OPENROUTER PROCESSING\n\n", 2, false, 2, GOOD},
+        {"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n", 2, false, 0, GOOD},
+        {"data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n", 2, false, 2, GOOD},
+        {"{\"error\":{\"message\":\"backend is down\",\"code\":502}}", 2, false, 2, GOOD},
+        {"event: error\ndata: {\"message\":\"boom\"}\n\n", 2, false, 2, GOOD},
+        {"data: {\"error\":{\"message\":\"m\",\"code\":429}}\n\n", 2, false, 0, GOOD},
+        {START "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+               "\"message\":\"Overloaded\"}}\n\n",
+         2, false, 1, START DELTA("Hi") LAST("end_turn") EVENT("message_stop", "")},
+        {"data: {\"error\":{\"message\":\"m\",\"code\":401}}\n\n", 1, false, 2, GOOD},
+        {"data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n", 1, false, 0, GOOD},
+        /* Unknown whether the server has acted on it, but for who says "overloaded". */
+        {": OPENROUTER PROCESSING\n\n", 1, true, 2, GOOD},
+        {"data: {\"error\":{\"message\":\"m\",\"type\":\"odd\"}}\n\n", 1, true, 2, GOOD},
+        {"data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n", 2, true, 2, GOOD},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct llm_server server = LLM_SERVER({200, cases[i].first}, {200, cases[i].then});
+        weir_llm *llm = llm_of(&server, cases[i].api);
+        weir_llm_stream *stream = NULL;
+        const char *piece;
+        int rc = weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = "Hi", .once = cases[i].once),
+                                      &stream);
+        bool good = cases[i].attempts == 2;
+        if (!check((rc == 0) == good) || !check_int((int64_t)server.requests, cases[i].attempts))
+            print_error("case %zu\n", i);
+        check_int(weir_llm_stream_next(stream, &piece), good ? 1 : rc);
+        check_text(weir_llm_stream_answer(stream)->text, good ? "Hi" : "");
+        check_int(weir_response_attempts(weir_llm_stream_answer(stream)->response),
+                  cases[i].attempts);
+        weir_llm_stream_close(stream);
+        check_int((int64_t)live_holding(weir_llm_client(llm)), 0);
+        check_int(weir_llm_free(llm), 0);
+    }
+    return 0;
+}
+
+/* Errors of mid-answer are not: what was read cannot be unread. */
+static int failures_behind_the_first_content(void *unused)
+{
+    static const char *const firsts[] = {
+        SAY("Hi") "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"Hm\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n",
+        USAGE,
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+        struct llm_server server = LLM_SERVER({200, firsts[i]}, {200, GOOD});
+        weir_llm *llm = llm_of(&server, WEIR_LLM_COMPATIBLE);
+        weir_llm_stream *stream = NULL;
+        const char *piece;
+        int rc;
+        check_int(weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &stream), 0);
+        while ((rc = weir_llm_stream_next(stream, &piece)) == 1)
+            continue;
+        check_int(rc, i == 0 ? WEIR_EAPI : WEIR_ERESET);
+        check_int((int64_t)server.requests, 1);
+        weir_llm_stream_close(stream);
+        check_int(weir_llm_free(llm), 0);
+    }
+    return 0;
 }
 
 static int refused_at_once(void *unused)
@@ -259,6 +397,63 @@ static int the_connection_is_used_again(void *unused)
     return 0;
 }
 
+/* The first connections begin and break, each in its way; the next answers. */
+static int serve_in_the_end(struct live *live, int fd, unsigned n)
+{
+    int rc = live_say(live, fd,
+                      n != 2 ? LIVE_HEAD
+                             : "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n");
+    if (n == 0 && rc == 0) { /* cut off behind a comment */
+        live_chunk(live, fd, ": OPENROUTER PROCESSING\n\n");
+        return 1;
+    }
+    if (n == 1 && rc == 0)
+        rc = live_chunk(live, fd, "data: {\"error\":{\"message\":\"m\",\"code\":503}}\n\n");
+    if (n == 2 && rc == 0)
+        rc = live_chunk(live, fd, "{\"error\":");
+    if (n == 2 && rc == 0)
+        rc = live_chunk(live, fd, "{\"message\":\"m\",\"code\":502}}");
+    if (n == 3 && rc == 0)
+        rc = live_chunk(live, fd, ": OPENROUTER PROCESSING\n\n");
+    if (n == 3 && rc == 0)
+        rc = live_chunk(live, fd, SAY("Hel"));
+    if (n == 3 && rc == 0)
+        rc = live_chunk(live, fd, SAY("lo") STOP USAGE DONE);
+    return rc == 0 ? live_chunk(live, fd, "") : rc;
+}
+
+static int a_later_attempt_is_read(void *unused)
+{
+    struct live live;
+    weir_llm *llm = NULL;
+    weir_llm_stream *stream = NULL;
+    const char *piece;
+    (void)unused;
+    live_start(&live, serve_in_the_end);
+    check_int(weir_llm_new(&llm,
+                           WEIR_LLM_OPTS(.api = WEIR_LLM_COMPATIBLE, .base_url = live.url,
+                                         .model = "m",
+                                         .client = WEIR_CLIENT_OPTS(
+                                                 .retry = WEIR_RETRY_OPTS(.backoff_base_ms = 1)))),
+              0);
+    check_int(weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &stream), 0);
+    check_int((int64_t)live_holding(weir_llm_client(llm)), 1); /* only the one that is open */
+    check_int(weir_llm_stream_next(stream, &piece), 1);
+    check_text(piece, "Hel");
+    check_int(weir_llm_stream_next(stream, &piece), 1);
+    check_text(piece, "lo");
+    check_int(weir_llm_stream_next(stream, &piece), 0);
+    const struct weir_llm_answer *answer = weir_llm_stream_answer(stream);
+    check_usage(answer->usage, 10, 5, 4);
+    check_int(weir_response_attempts(answer->response), 4);
+    weir_llm_stream_close(stream);
+    check_int((int64_t)live_holding(weir_llm_client(llm)), 0);
+    check_int(weir_llm_free(llm), 0);
+    live_stop(&live);
+    return 0;
+}
+
 static int serve_without_end(struct live *live, int fd, unsigned n)
 {
     (void)n;
@@ -345,8 +540,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(streams_end),
         VIRTUAL_TEST(streams_fail),
+        VIRTUAL_TEST(streams_that_do_not_begin),
         VIRTUAL_TEST(a_refusal_comes_in_pieces),
+        VIRTUAL_TEST(a_whole_answer_is_one_piece),
+        VIRTUAL_TEST(failures_before_the_content),
+        VIRTUAL_TEST(failures_behind_the_first_content),
         VIRTUAL_TEST(refused_at_once),
+        REAL_TEST(a_later_attempt_is_read),
         REAL_TEST(a_stream_without_end_is_bounded),
         REAL_TEST(the_connection_is_used_again),
         REAL_TEST(the_limiter_counts_what_the_events_tell),
