@@ -35,8 +35,8 @@ struct weir_llm_opts {
     size_t size;           /* set by WEIR_LLM_OPTS */
     enum weir_llm_api api; /* 0: OpenAI's */
     int reserved;          /* leave 0 */
-    const char *base_url;  /* as the API's own clients take it, "http://127.0.0.1:8000/v1" (without
-                              the /v1 for Anthropic's); NULL: the API's own server */
+    const char *base_url;  /* as the API's own clients take it, "http://127.0.0.1:8000/v1" (for
+                              Anthropic's with or without the /v1); NULL: the API's own server */
     const char *api_key;   /* NULL: the environment's, which goes to the API's own server alone:
                               with a base URL none is sent unless it is given here */
     const char *model;     /* of requests that name none */
@@ -47,7 +47,7 @@ struct weir_llm_opts {
     (&(struct weir_llm_opts){.size = sizeof(struct weir_llm_opts), __VA_ARGS__})
 
 struct weir_llm_message {
-    const char *role; /* "user", "assistant" */
+    const char *role; /* "user", "assistant", or what else the API knows */
     const char *content;
 };
 
@@ -112,7 +112,8 @@ struct weir_llm_answer {
     const char *error; /* what went wrong: the API's own text, or the transfer's. Keys are taken out
                           as in logs. "": nothing */
     const char *error_type;        /* the API's word for it, such as "invalid_request_error"; "" */
-    json_t *body;                  /* the whole of a good answer, borrowed; NULL for streams */
+    json_t *body;                  /* the whole of a good answer, borrowed; NULL for one that came
+                                      as a stream */
     const weir_response *response; /* status, headers, attempts; NULL when nothing was sent */
 };
 
@@ -154,9 +155,12 @@ WEIR_API void weir_llm_answer_free(struct weir_llm_answer *answer);
 
 /* ---- answers that are read while they come ---- */
 
-/* Asks, and returns once the answer begins (see weir_stream_open). Its errors are those of
- * weir_llm_chat. *out is set in each case, but for NULL when memory is out; close it with
- * weir_llm_stream_close. Suspends. */
+/* Asks, and returns once the answer begins: with the first text, thought, refusal, call of a tool,
+ * or end. What fails before that (a connection that is lost behind a comment, an error in the place
+ * of the answer) is tried again as any request, and each attempt's time limit lasts until then. Its
+ * errors are those of weir_llm_chat, and WEIR_ERESET when nothing began. A server that answers as
+ * a whole instead is heard as well: its text is the only piece. *out is set in each case, but for
+ * NULL when memory is out; close it with weir_llm_stream_close. Suspends. */
 WEIR_API int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *request,
                                   weir_llm_stream **out);
 
@@ -165,6 +169,7 @@ WEIR_API int weir_llm_stream_open(weir_llm *llm, const struct weir_llm_request *
  *   WEIR_EAPI      the API reports an error in mid-answer
  *   WEIR_ERESET    the stream ended before the answer was complete
  *   WEIR_EBODYSIZE the text is over the client's max_body_bytes
+ *   WEIR_EPROTO    what came was no stream of events
  *   WEIR_EJSON, WEIR_ESHAPE   as weir_llm_chat
  *   or what weir_sse_next returns.
  * But for WEIR_ECANCELED, WEIR_ENORUNTIME and WEIR_EBUSY, further calls return the same. */
@@ -179,14 +184,14 @@ WEIR_API void weir_llm_stream_close(weir_llm_stream *stream);
 
 /* ---- answers with a shape ---- */
 
-/* Asks for JSON of request->schema, which must be there, and has `read` put it into *result. An
- * answer that is no JSON object, or that `read` does not take, is asked for again, with the reason,
- * request->reasks times at most. Suspends. 0, or
- *   WEIR_ESHAPE    none of the answers would do, or one was cut off (.reason); .error tells why
- *   WEIR_EREFUSED  the model has refused: .refusal
- *   or what weir_llm_chat or `read` returns; WEIR_EINVAL also without a schema or `read`.
- * out may be NULL; *out gets the last answer, with the usage and number of all asks, to be freed
- * with weir_llm_answer_free. */
+/* Asks for JSON of request->schema, which must be there, and has `read` put it into *result. JSON
+ * that is fenced (```json), or that words or thoughts (<think>) stand around, is taken too, if
+ * there is only one; the answer's text stays as it came. An answer that is no JSON object, or that
+ * `read` does not take, is asked for again, with the reason, request->reasks times at most.
+ * Suspends. 0, or WEIR_ESHAPE    none of the answers would do, or one was cut off (.reason); .error
+ * tells why WEIR_EREFUSED  the model has refused: .refusal or what weir_llm_chat or `read` returns;
+ * WEIR_EINVAL also without a schema or `read`. out may be NULL; *out gets the last answer, with the
+ * usage and number of all asks, to be freed with weir_llm_answer_free. */
 WEIR_API int weir_llm_extract(weir_llm *llm, const struct weir_llm_request *request,
                               weir_llm_read_fn read, void *result, struct weir_llm_answer **out);
 

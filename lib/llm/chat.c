@@ -72,7 +72,7 @@ struct weir_request weir__llm_request(const weir_llm *llm, const struct weir_llm
 {
     return (struct weir_request){
         .size = sizeof(struct weir_request),
-        .url = weir__llm_server(llm->api)->path,
+        .url = llm->path,
         .timeout_ms = request->timeout_ms,
         .replay = !request->once,
         .tokens = request->tokens,

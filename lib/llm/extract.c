@@ -110,12 +110,16 @@ static int extract(struct extracting *extracting, struct weir__llm_held *held)
     return rc;
 }
 
-static int check(const struct extracting *extracting)
+static int check(struct extracting *extracting)
 {
     const struct weir_llm_request *request = &extracting->request;
-    bool bad = request->schema == NULL || extracting->read == NULL ||
-               request->reasks > WEIR_LLM_REASKS_MAX;
-    return bad ? WEIR_EINVAL : 0;
+    if (request->schema == NULL)
+        snprintf(extracting->why, WHY, "schema: missing");
+    else if (extracting->read == NULL)
+        snprintf(extracting->why, WHY, "read: NULL");
+    else if (request->reasks > WEIR_LLM_REASKS_MAX)
+        snprintf(extracting->why, WHY, "reasks: at most %d", WEIR_LLM_REASKS_MAX);
+    return extracting->why[0] != '\0' ? WEIR_EINVAL : 0;
 }
 
 /* What went wrong, for people. */

@@ -59,11 +59,24 @@ static int make_client(weir_llm *llm, const struct weir_llm_opts *opts, const ch
     return rc;
 }
 
+/* Not all know whether the base URL of an API ends in its "/v1": what both have counts once. */
+static const char *path_of(const struct weir__llm_server *server, const char *base_url)
+{
+    static const char version[] = "/v1";
+    const char *path = server->path;
+    size_t version_len = sizeof version - 1, len = base_url != NULL ? strlen(base_url) : 0;
+    len -= len > 0 && base_url[len - 1] == '/';
+    bool twice = len >= version_len && strncmp(path, "/v1/", 4) == 0 &&
+                 memcmp(base_url + len - version_len, version, version_len) == 0;
+    return twice ? path + version_len : path;
+}
+
 static int set_up(weir_llm *llm, const struct weir_llm_opts *opts)
 {
     const struct weir__llm_server *server = weir__llm_server(llm->api);
     char *line = NULL;
     int rc;
+    llm->path = path_of(server, opts->base_url);
     if (opts->model != NULL && (llm->model = weir__strdup(opts->model)) == NULL)
         return WEIR_ENOMEM;
     const char *key = key_of(opts, server, &rc);

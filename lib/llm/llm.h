@@ -9,7 +9,8 @@
 struct weir_llm {
     weir_client *client;
     const struct weir__llm_api *api;
-    char *model; /* NULL: each request names its own */
+    const char *path; /* of the API, joined to the base URL */
+    char *model;      /* NULL: each request names its own */
 };
 
 /* An answer and what its texts lie in. */

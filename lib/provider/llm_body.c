@@ -95,6 +95,8 @@ static void put_messages(struct making *making, json_t *body, const struct weir_
         put(making, body, api->system, string(request->system));
     else if (request->system != NULL)
         add(making, messages, message(making, "system", string(request->system)));
+    if (request->messages == NULL && request->message_count > 0)
+        fail(making, WEIR_EINVAL, "messages: NULL, but message_count is not 0");
     for (i = 0; i < request->message_count && making->rc == 0; i++)
         add(making, messages,
             message(making, request->messages[i].role, string(request->messages[i].content)));

@@ -3,6 +3,7 @@
 #include <weir/llm.h>
 
 #include "fuzz.h"
+#include "llm/llm.h"
 #include "provider/llm.h"
 
 enum { MOST = 256 }; /* bytes of text */
@@ -40,10 +41,21 @@ static void ask_again(const struct weir__llm_api *api, json_t *body,
     json_decref(turns);
 }
 
+static void find_json(const char *text, size_t len)
+{
+    const char *found = text;
+    size_t found_len = len;
+    if (!weir__llm_json_within(&found, &found_len))
+        return;
+    HOLDS(found >= text && found + found_len <= text + len && found_len < len);
+    HOLDS(found_len >= 2 && memchr("{[", found[0], 2) && memchr("}]", found[found_len - 1], 2));
+}
+
 static void hear_body(const struct weir__llm_api *api, const char *text, size_t len,
                       struct weir__llm_heard *heard)
 {
     json_t *body = NULL;
+    find_json(text, len);
     if (weir_jansson_parse(text, len, &body, NULL) < 0)
         return;
     int rc = weir__llm_hear_answer(api, body, heard);
@@ -65,8 +77,16 @@ static void hear_events(const struct weir__llm_api *api, const char *text, size_
             return;
         memcpy(data, text, line);
         data[line] = '\0';
-        rc = weir__llm_hear_event(api, data, line, heard);
+        const struct weir_sse_event event = {.event = line % 5 == 4 ? "error" : "message",
+                                             .data = data,
+                                             .data_len = line,
+                                             .id = ""};
+        int beginning = weir__llm_begins(api, &event);
+        rc = weir__llm_hear_event(api, &event, heard);
         HOLDS(is_known(rc, true));
+        HOLDS(within(beginning, WEIR_NOT_BEGUN, WEIR_BEGUN_BADLY));
+        HOLDS((rc == WEIR_EAPI) == (beginning == WEIR_BEGUN_BADLY));
+        HOLDS(!heard->complete || beginning == WEIR_BEGUN);
         check_heard(heard);
         free(data);
         text += line + (feed != NULL);

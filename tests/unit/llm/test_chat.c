@@ -84,12 +84,18 @@ static void check_refused(const struct weir_llm_request *request, int want, cons
 
 static int what_is_no_request_is_not_sent(void *unused)
 {
-    static const struct weir_llm_message half[] = {{"user", NULL}};
+    static const struct weir_llm_message half[] = {{"user", NULL}}, nobody[] = {{NULL, "Hi"}};
     static const double zero;
     (void)unused;
     check_refused(WEIR_LLM_REQUEST(.model = "m"), WEIR_EINVAL, "messages: there is none");
     check_refused(WEIR_LLM_REQUEST(.prompt = "\xFF"), WEIR_EINVAL,
                   "content: missing, not UTF-8, or not a finite number");
+    check_refused(WEIR_LLM_REQUEST(.prompt = "Hi", .message_count = 2), WEIR_EINVAL,
+                  "messages: NULL, but message_count is not 0");
+    check_refused(WEIR_LLM_REQUEST(.messages = nobody, .message_count = 1), WEIR_EINVAL,
+                  "role: missing, not UTF-8, or not a finite number");
+    check_refused(WEIR_LLM_REQUEST(.messages = half, .message_count = 0), WEIR_EINVAL,
+                  "messages: there is none");
     check_refused(WEIR_LLM_REQUEST(.messages = half, .message_count = 1), WEIR_EINVAL,
                   "content: missing, not UTF-8, or not a finite number");
     check_refused(WEIR_LLM_REQUEST(.prompt = "Hi", .top_p = zero / zero), WEIR_EINVAL,
@@ -145,6 +151,42 @@ static int each_api_gets_its_headers(void *unused)
     check_headers(WEIR_LLM_OPENAI, NULL, TEAM JSON_TYPE);
     check_headers(WEIR_LLM_COMPATIBLE, "", TEAM JSON_TYPE);
     check_headers(WEIR_LLM_ANTHROPIC, NULL, TEAM VERSION JSON_TYPE);
+    return 0;
+}
+
+/* The "/v1" of an API whose own clients want none in a base URL counts once. */
+static int base_urls_with_and_without_a_version(void *unused)
+{
+    static const struct {
+        enum weir_llm_api api;
+        const char *base, *url;
+    } cases[] = {
+        {1, "http://m.example", "http://m.example/v1/messages"},
+        {1, "http://m.example/", "http://m.example/v1/messages"},
+        {1, "http://m.example/v1", "http://m.example/v1/messages"},
+        {1, "http://m.example/a/v1/", "http://m.example/a/v1/messages"},
+        {1, "http://m.example/av1", "http://m.example/av1/v1/messages"},
+        {2, "http://m.example/v1", "http://m.example/v1/chat/completions"},
+        {2, "http://m.example/v1/", "http://m.example/v1/chat/completions"},
+        {2, "http://m.example", "http://m.example/chat/completions"},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct llm_server server = LLM_SERVER({200, OPENAI_ANSWER});
+        const struct weir_transport transport =
+            WEIR_TRANSPORT(.perform = llm_perform, .self = &server);
+        struct weir_llm_answer *answer = NULL;
+        weir_llm *llm = NULL;
+        check_int(weir_llm_new(&llm,
+                               WEIR_LLM_OPTS(.api = cases[i].api, .base_url = cases[i].base,
+                                             .model = "m",
+                                             .client = WEIR_CLIENT_OPTS(.transport = &transport))),
+                  0);
+        weir_llm_chat(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &answer);
+        check_text(server.url, cases[i].url);
+        weir_llm_answer_free(answer);
+        weir_llm_free(llm);
+    }
     return 0;
 }
 
@@ -412,6 +454,7 @@ int main(void)
         VIRTUAL_TEST(a_schema_is_a_format_or_a_tool),
         VIRTUAL_TEST(what_is_no_request_is_not_sent),
         VIRTUAL_TEST(each_api_gets_its_headers),
+        VIRTUAL_TEST(base_urls_with_and_without_a_version),
         VIRTUAL_TEST(keys_come_from_the_environment),
         VIRTUAL_TEST(bad_options),
         VIRTUAL_TEST(good_answers),

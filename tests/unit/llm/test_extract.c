@@ -275,6 +275,13 @@ static int bad_calls(void *unused)
     check_int(weir_llm_extract(llm, REQUEST(.reasks = WEIR_LLM_REASKS_MAX + 1), read_person,
                                &person, NULL),
               WEIR_EINVAL);
+    struct weir_llm_answer *answer = NULL;
+    weir_llm_extract(llm, WEIR_LLM_REQUEST(.prompt = "Who?"), read_person, &person, &answer);
+    check_text(answer->error, "schema: missing");
+    weir_llm_answer_free(answer);
+    weir_llm_extract(llm, REQUEST(.reasks = 17), read_person, &person, &answer);
+    check_text(answer->error, "reasks: at most 16");
+    weir_llm_answer_free(answer);
     check_int((int64_t)server.requests, 0);
     check_int(weir_llm_extract(llm, REQUEST(.reasks = 0), read_person, &person, NULL), 0);
     check_text(person.name, "Ada");
