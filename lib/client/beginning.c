@@ -2,8 +2,8 @@
  * attempt that failed, and nobody has read anything. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client/call.h"
@@ -39,7 +39,7 @@ bool weir__is_event_stream(const weir_response *response)
     static const char type[] = "text/event-stream";
     size_t len;
     const char *text = weir_response_header(response, "content-type", &len);
-    return text != NULL && len >= sizeof type - 1 && strncasecmp(text, type, sizeof type - 1) == 0;
+    return text != NULL && len >= sizeof type - 1 && weir__ascii_same(text, type, sizeof type - 1);
 }
 
 /* No line of an event stream that means anything begins so. Types are not asked: some servers give
