@@ -20,7 +20,7 @@ INCLUDE = ROOT / "include" / "weir"
 # What a header has for the compiler's sake alone.
 NOISE = re.compile(
     r"^#ifndef \w+_H\n#define \w+_H$|^#endif$\n?\Z|^#include .*$"
-    r'|^#ifdef __cplusplus\n(extern "C" \{|\})\n#endif$',
+    r'|^#ifdef __cplusplus\n(?:extern "C" \{\n|\}\n|\n(?s:.*?))#endif$',
     re.M,
 )
 COMMENT = re.compile(r"\A\s*/\*(.*?)\*/", re.S)
@@ -157,7 +157,7 @@ class Header:
 
     def definition(self, struct):
         """The struct with its comment, and what makes one."""
-        maker = f"(struct {struct}){{"
+        maker = f"({struct}, __VA_ARGS__)"
         defined = re.compile(rf"^struct {struct} {{", re.M)
         return [part for part in chunks(self.body) if defined.search(part) or maker in part]
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <weir/client.h>
+#include <weir/opts.h>
 
 /* ---- a request's: .body_from of weir_request ---- */
 
@@ -29,7 +30,7 @@ struct weir_body {
     int64_t length; /* bytes, sent as Content-Length: fewer are WEIR_EBODY, and read is not called
                        for more; < 0: not known before, sent in chunks */
 };
-#define WEIR_BODY(...) (&(struct weir_body){.size = sizeof(struct weir_body), __VA_ARGS__})
+#define WEIR_BODY(...) WEIR__OPTS(weir_body, __VA_ARGS__)
 
 /* What a transport of your own, which gets all of a body at once, is given at most. */
 #define WEIR_BODY_WHOLE_MAX (64 << 20)
@@ -65,8 +66,7 @@ struct weir_save_opts {
     uint64_t max_bytes; /* of the content, after decompression; 0: no maximum */
     int64_t idle_ms;    /* as in weir_stream_opts */
 };
-#define WEIR_SAVE_OPTS(...)                                                                        \
-    (&(struct weir_save_opts){.size = sizeof(struct weir_save_opts), __VA_ARGS__})
+#define WEIR_SAVE_OPTS(...) WEIR__OPTS(weir_save_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

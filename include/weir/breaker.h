@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 /* A call that finds the circuit open is refused with WEIR_EOPEN: nothing is sent, nothing held. A
  * retry waits for the circuit to half-open, if its deadline and max_elapsed_ms allow, and for how
@@ -38,8 +39,7 @@ struct weir_breaker_opts {
     int wait;                 /* nonzero: nothing is refused, all wait for the circuit as they do
                                  for the gate: for bulk work */
 };
-#define WEIR_BREAKER_OPTS(...)                                                                     \
-    (&(struct weir_breaker_opts){.size = sizeof(struct weir_breaker_opts), __VA_ARGS__})
+#define WEIR_BREAKER_OPTS(...) WEIR__OPTS(weir_breaker_opts, __VA_ARGS__)
 
 enum weir_circuit { WEIR_CIRCUIT_CLOSED = 0, WEIR_CIRCUIT_OPEN, WEIR_CIRCUIT_HALF_OPEN };
 

@@ -18,6 +18,7 @@
 #include <weir/limiters.h>
 #include <weir/log.h>
 #include <weir/net.h>
+#include <weir/opts.h>
 #include <weir/retry.h>
 #include <weir/task.h>
 #include <weir/transport.h>
@@ -54,8 +55,7 @@ struct weir_client_opts {
                                 four below it */
     const struct weir_net_opts *net; /* net.h, copied; not beside a transport. NULL: the defaults */
 };
-#define WEIR_CLIENT_OPTS(...)                                                                      \
-    (&(struct weir_client_opts){.size = sizeof(struct weir_client_opts), __VA_ARGS__})
+#define WEIR_CLIENT_OPTS(...) WEIR__OPTS(weir_client_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 /* With a client's hedging on, a transport is called in tasks of its own, not in the one that called
  * weir_request. Second sendings count as attempts, so with max_attempts = 1 there would be none:
@@ -28,8 +29,7 @@ struct weir_hedge_opts {
     unsigned budget_percent; /* second sendings per 100 first ones at most, 1 to 100; 0: 5. What is
                                 not used is kept for up to 10 of them. */
 };
-#define WEIR_HEDGE_OPTS(...)                                                                       \
-    (&(struct weir_hedge_opts){.size = sizeof(struct weir_hedge_opts), __VA_ARGS__})
+#define WEIR_HEDGE_OPTS(...) WEIR__OPTS(weir_hedge_opts, __VA_ARGS__)
 
 struct weir_hedge_stats {
     size_t size;           /* sizeof(struct weir_hedge_stats): set it before the call */

@@ -7,6 +7,7 @@
 
 #include <weir/attempt.h>
 #include <weir/err.h>
+#include <weir/opts.h>
 
 struct weir_body;
 
@@ -60,9 +61,9 @@ struct weir_request {
 
 /* A list of headers: .headers = WEIR_HEADERS("Content-Type: application/json"). It lives as long as
  * the block it stands in. */
-#define WEIR_HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WEIR_HEADERS(...) WEIR__LIST(const char *const, __VA_ARGS__, NULL)
 
-#define WEIR_REQUEST(...) (&(struct weir_request){.size = sizeof(struct weir_request), __VA_ARGS__})
+#define WEIR_REQUEST(...) WEIR__OPTS(weir_request, __VA_ARGS__)
 
 /* Where the time of an attempt went, in ns, from when it was handed to libcurl; -1: it did not come
  * so far, or that is not known (a transport of your own). */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 typedef struct weir_jsonl weir_jsonl;
 
@@ -16,8 +17,7 @@ struct weir_jsonl_opts {
     size_t size;     /* set by WEIR_JSONL_OPTS */
     size_t max_line; /* bytes of a line without its end, up to 1 GiB; 0: WEIR_JSONL_MAX_LINE */
 };
-#define WEIR_JSONL_OPTS(...)                                                                       \
-    (&(struct weir_jsonl_opts){.size = sizeof(struct weir_jsonl_opts), __VA_ARGS__})
+#define WEIR_JSONL_OPTS(...) WEIR__OPTS(weir_jsonl_opts, __VA_ARGS__)
 
 /* A line, borrowed until the next call on the reader. */
 struct weir_line {

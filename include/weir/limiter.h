@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 typedef struct weir_limiter weir_limiter;
 typedef struct weir_shared weir_shared;
@@ -63,8 +64,7 @@ struct weir_limiter_opts {
     enum weir_learn learn;
     int reserved; /* leave 0 */
 };
-#define WEIR_LIMITER_OPTS(...)                                                                     \
-    (&(struct weir_limiter_opts){.size = sizeof(struct weir_limiter_opts), __VA_ARGS__})
+#define WEIR_LIMITER_OPTS(...) WEIR__OPTS(weir_limiter_opts, __VA_ARGS__)
 
 /* Priorities go from -WEIR_PRIORITY_MAX to WEIR_PRIORITY_MAX. A class is served only while no
  * higher one waits, so a low class starves as long as higher ones use the whole rate. Where that
@@ -79,7 +79,7 @@ struct weir_want {
     int priority;      /* higher first; 0 is the usual one */
     int reserved;      /* leave 0 */
 };
-#define WEIR_WANT(...) (&(struct weir_want){.size = sizeof(struct weir_want), __VA_ARGS__})
+#define WEIR_WANT(...) WEIR__OPTS(weir_want, __VA_ARGS__)
 
 /* What was granted: storage of the caller's, filled by weir_limiter_reserve. The members are
  * private. Each permit that was granted is ended once, by _settle or _cancel. */

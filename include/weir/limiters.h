@@ -13,6 +13,7 @@
 #define WEIR_LIMITERS_H
 
 #include <weir/limiter.h>
+#include <weir/opts.h>
 
 typedef struct weir_limiters weir_limiters;
 
@@ -31,8 +32,7 @@ struct weir_limiters_opts {
                              holds nothing, and the keys take turns. Each limiter that has no bound
                              of its own then has this one. */
 };
-#define WEIR_LIMITERS_OPTS(...)                                                                    \
-    (&(struct weir_limiters_opts){.size = sizeof(struct weir_limiters_opts), __VA_ARGS__})
+#define WEIR_LIMITERS_OPTS(...) WEIR__OPTS(weir_limiters_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

@@ -15,6 +15,7 @@
 
 #include <weir/client.h>
 #include <weir/jansson.h>
+#include <weir/opts.h>
 
 typedef struct weir_llm weir_llm;
 typedef struct weir_llm_stream weir_llm_stream;
@@ -43,8 +44,7 @@ struct weir_llm_opts {
     const struct weir_client_opts *client; /* limits, retries, time limits, log, more headers; its
                               base_url and bearer_token must be NULL. NULL: the defaults */
 };
-#define WEIR_LLM_OPTS(...)                                                                         \
-    (&(struct weir_llm_opts){.size = sizeof(struct weir_llm_opts), __VA_ARGS__})
+#define WEIR_LLM_OPTS(...) WEIR__OPTS(weir_llm_opts, __VA_ARGS__)
 
 struct weir_llm_message {
     const char *role; /* "user", "assistant", or what else the API knows */
@@ -80,8 +80,7 @@ struct weir_llm_request {
     int64_t timeout_ms;
     const char *limit_key;
 };
-#define WEIR_LLM_REQUEST(...)                                                                      \
-    (&(struct weir_llm_request){.size = sizeof(struct weir_llm_request), __VA_ARGS__})
+#define WEIR_LLM_REQUEST(...) WEIR__OPTS(weir_llm_request, __VA_ARGS__)
 
 /* Why an answer ended. */
 enum weir_llm_reason {

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include <weir/attempt.h>
+#include <weir/opts.h>
 
 enum weir_log_level {
     WEIR_LOG_ERROR = 1, /* a call failed, or was given up with a 408, 409, 425, 429 or 5xx */
@@ -47,8 +48,7 @@ struct weir_log_opts {
     enum weir_log_level level; /* texts up to this one; 0: WEIR_LOG_WARN */
     int reserved;              /* leave 0 */
 };
-#define WEIR_LOG_OPTS(...)                                                                         \
-    (&(struct weir_log_opts){.size = sizeof(struct weir_log_opts), __VA_ARGS__})
+#define WEIR_LOG_OPTS(...) WEIR__OPTS(weir_log_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 typedef struct weir_map weir_map;
 
@@ -27,8 +28,7 @@ struct weir_map_opts {
     void (*drop)(void *arg, void *item, void *result); /* gets what is never handed on, to free it;
                                     result is NULL when there is none. May suspend; NULL: nothing */
 };
-#define WEIR_MAP_OPTS(...)                                                                         \
-    (&(struct weir_map_opts){.size = sizeof(struct weir_map_opts), __VA_ARGS__})
+#define WEIR_MAP_OPTS(...) WEIR__OPTS(weir_map_opts, __VA_ARGS__)
 
 /* One that was worked on. */
 struct weir_mapped {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 /* With HTTP/2 many requests share a connection. A server that ends one (nginx does after 1,000
  * requests) or resets a stream then takes several attempts with it: WEIR_ERESET and
@@ -74,8 +75,7 @@ struct weir_net_opts {
                                             A proxy's certificate is checked all the same */
     int reserved;                        /* leave 0 */
 };
-#define WEIR_NET_OPTS(...)                                                                         \
-    (&(struct weir_net_opts){.size = sizeof(struct weir_net_opts), __VA_ARGS__})
+#define WEIR_NET_OPTS(...) WEIR__OPTS(weir_net_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

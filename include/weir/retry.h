@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include <weir/attempt.h>
+#include <weir/opts.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 
@@ -93,8 +94,7 @@ struct weir_retry_budget_opts {
                               until its token comes by min_per_s, which must not be none then */
     int reserved;          /* leave 0 */
 };
-#define WEIR_RETRY_BUDGET_OPTS(...)                                                                \
-    (&(struct weir_retry_budget_opts){.size = sizeof(struct weir_retry_budget_opts), __VA_ARGS__})
+#define WEIR_RETRY_BUDGET_OPTS(...) WEIR__OPTS(weir_retry_budget_opts, __VA_ARGS__)
 
 struct weir_retry_budget_stats {
     size_t size;       /* sizeof(struct weir_retry_budget_stats): set it before the call */
@@ -152,8 +152,7 @@ struct weir_retry_opts {
     struct weir_retry_if retry;  /* not given: weir's own rule. What the server calls final is not
                                     tried again. Not together with retry_if */
 };
-#define WEIR_RETRY_OPTS(...)                                                                       \
-    (&(struct weir_retry_opts){.size = sizeof(struct weir_retry_opts), __VA_ARGS__})
+#define WEIR_RETRY_OPTS(...) WEIR__OPTS(weir_retry_opts, __VA_ARGS__)
 
 /* Of one call. */
 struct weir_retry_stats {
@@ -252,9 +251,8 @@ WEIR_API struct weir_retry_wait weir_wait_sum(struct weir_retry_wait a, struct w
 /* The n-th of them before attempt n+1, and the last one from then on: WEIR_WAIT_CHAIN(a, b, c). */
 WEIR_API struct weir_retry_wait weir_wait_chain(const struct weir_retry_wait *list, size_t count);
 #define WEIR_WAIT_CHAIN(...)                                                                       \
-    weir_wait_chain((const struct weir_retry_wait[]){__VA_ARGS__},                                 \
-                    sizeof((const struct weir_retry_wait[]){__VA_ARGS__}) /                        \
-                        sizeof(struct weir_retry_wait))
+    weir_wait_chain(WEIR__LIST(const struct weir_retry_wait, __VA_ARGS__),                         \
+                    WEIR__COUNT(const struct weir_retry_wait, __VA_ARGS__))
 
 /* ---- retry if ---- */
 

@@ -18,6 +18,7 @@
 #define WEIR_STREAM_H
 
 #include <weir/client.h>
+#include <weir/opts.h>
 
 typedef struct weir_stream weir_stream;
 struct weir_sse_event;
@@ -49,8 +50,7 @@ struct weir_stream_opts {
                                      with its first byte */
     void *begins_arg;
 };
-#define WEIR_STREAM_OPTS(...)                                                                      \
-    (&(struct weir_stream_opts){.size = sizeof(struct weir_stream_opts), __VA_ARGS__})
+#define WEIR_STREAM_OPTS(...) WEIR__OPTS(weir_stream_opts, __VA_ARGS__)
 
 /* A server-sent event. Each text has a NUL behind it. */
 struct weir_sse_event {

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include <weir/err.h>
+#include <weir/opts.h>
 
 typedef struct weir_task weir_task;
 typedef struct weir_group weir_group;
@@ -54,8 +55,7 @@ struct weir_group_opts {
     uint32_t stack_kib; /* as weir_run_opts, for the tasks of this group; 0: the runtime's */
     size_t max_live;    /* unfinished tasks at most; weir_spawn suspends meanwhile; 0: no bound */
 };
-#define WEIR_GROUP_OPTS(...)                                                                       \
-    (&(struct weir_group_opts){.size = sizeof(struct weir_group_opts), __VA_ARGS__})
+#define WEIR_GROUP_OPTS(...) WEIR__OPTS(weir_group_opts, __VA_ARGS__)
 
 /* What weir_wait waits for. */
 enum weir_wait_for {
@@ -76,8 +76,7 @@ struct weir_runtime_stats {
     uint64_t switches;  /* from one stack to another */
     uint64_t turns;     /* looks at I/O and timers */
 };
-#define WEIR_RUN_OPTS(...)                                                                         \
-    (&(struct weir_run_opts){.size = sizeof(struct weir_run_opts), __VA_ARGS__})
+#define WEIR_RUN_OPTS(...) WEIR__OPTS(weir_run_opts, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <weir/http.h>
+#include <weir/opts.h>
 
 /* One attempt to be carried out. Borrowed for the time of the call. */
 struct weir_exchange {
@@ -37,8 +38,7 @@ struct weir_transport {
     void *self;               /* first argument of both functions */
     void (*free)(void *self); /* called when the client is freed; may be NULL */
 };
-#define WEIR_TRANSPORT(...)                                                                        \
-    ((struct weir_transport){.size = sizeof(struct weir_transport), __VA_ARGS__})
+#define WEIR_TRANSPORT(...) WEIR__VALUE(weir_transport, __VA_ARGS__)
 
 #ifdef __cplusplus
 extern "C" {

@@ -21,6 +21,7 @@
 #include <weir/metrics.h>
 #include <weir/net.h>
 #include <weir/offload.h>
+#include <weir/opts.h>
 #include <weir/retry.h>
 #include <weir/shared.h>
 #include <weir/stream.h>

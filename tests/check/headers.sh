@@ -11,7 +11,7 @@ for header in include/weir/*.h; do
         exit 1
     }
     clang -x c -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude -fsyntax-only \
-        -Wno-pragma-once-outside-header "$header"
+        -Wno-pragma-once-outside-header -Wno-pragma-system-header-outside-header "$header"
     clang++ -x c++ -std=c++17 -Wall -Wextra -Werror -Iinclude -fsyntax-only \
-        -Wno-pragma-once-outside-header "$header"
+        -Wno-pragma-once-outside-header -Wno-pragma-system-header-outside-header "$header"
 done

@@ -20,6 +20,11 @@ libdir=$(dirname "$(find "$prefix" -name libweir.so)")
 quietly cmake -G Ninja -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix"
 quietly cmake --build "$work/consumer"
 quietly ctest --test-dir "$work/consumer" --output-on-failure --no-tests=error
+for compiler in g++ clang++; do
+    quietly "$compiler" -std=c++20 -Wall -Wextra -pedantic -Werror -I"$prefix/include" \
+        -o "$work/consumer-$compiler" "$here/consumer.cpp" -L"$libdir" -lweir
+    LD_LIBRARY_PATH="$libdir" quietly "$work/consumer-$compiler"
+done
 
 export PKG_CONFIG_PATH="$libdir/pkgconfig" LD_LIBRARY_PATH="$libdir"
 # shellcheck disable=SC2046 # lists of flags
@@ -38,4 +43,4 @@ quietly test -r "$prefix/share/man/man1/weir.1"
 quietly grep -q 'man3/weir_client.3' "$prefix/share/man/man3/weir_client_new.3"
 version=$(pkg-config --modversion weir)
 quietly sh -c "LD_LIBRARY_PATH= '$prefix/bin/weir' --version | grep -qF '$version'"
-echo "install: consumers by find_package (shared, static, cJSON) and pkg-config work, $version"
+echo "install: consumers by find_package (shared, static, C++, cJSON) and pkg-config work, $version"
