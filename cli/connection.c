@@ -77,6 +77,9 @@ bool connection_take(struct connection *connection, int id, const char *text)
     case OPT_HTTP2:
         net->http2 = WEIR_HTTP2_TLS;
         return true;
+    case OPT_COMPRESSED:
+        net->compression = WEIR_COMPRESSION_ASK;
+        return true;
     case OPT_INSECURE:
         net->insecure_accept_any_certificate = 1;
         return true;
@@ -100,6 +103,7 @@ static const char *option_of(const char *problem)
         {"key_password", "--key-password-env"},
         {"tls_keylog_file", "--tls-keylog"},
         {"insecure_accept_any_certificate", "--insecure"},
+        {"compression", "--compressed"},
     };
     size_t len = strspn(problem, "abcdefghijklmnopqrstuvwxyz_");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -18,6 +18,7 @@ enum connection_option {
     OPT_HTTP2,
     OPT_INSECURE,
     OPT_TLS_KEYLOG,
+    OPT_COMPRESSED,
 };
 
 #define CONNECTION_OPTIONS                                                                         \
@@ -28,6 +29,7 @@ enum connection_option {
         {"cert", required_argument, NULL, OPT_CERT}, {"key", required_argument, NULL, OPT_KEY},    \
         {"key-password-env", required_argument, NULL, OPT_KEY_PASSWORD_ENV},                       \
         {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},                         \
+        {"compressed", no_argument, NULL, OPT_COMPRESSED},                                         \
         {"http2", no_argument, NULL, OPT_HTTP2}, {"insecure", no_argument, NULL, OPT_INSECURE},    \
     {                                                                                              \
         "tls-keylog", required_argument, NULL, OPT_TLS_KEYLOG                                      \

@@ -81,6 +81,7 @@ static void print_connection(void)
           "  --resolve H:P:ADDR  connect to ADDR for host H, port P; several times\n"
           "  --http2             HTTP/2 with https servers that speak it (the summary\n"
           "                      tells for how many attempts); no effect with http://\n"
+          "  --compressed        ask for compressed answers; OUTPUT has them decompressed\n"
           "  --connect-timeout S seconds for name, TCP and TLS (default 30)\n"
           "  --cacert PATH       trust these authorities alone: a PEM file or a folder\n"
           "                      with hashed names (default: the system's)\n"

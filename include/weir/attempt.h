@@ -10,7 +10,8 @@
 
 /* How a call or an attempt ended, as far as retrying is concerned. */
 enum weir_outcome {
-    WEIR_OUTCOME_OK = 0,       /* status 1xx to 3xx; a function that returned 0 or more */
+    WEIR_OUTCOME_OK =
+        0, /* status below 400, redirects (3xx) as well; a function that returned 0 or more */
     WEIR_OUTCOME_CLIENT_ERROR, /* 4xx: asking again would not help */
     WEIR_OUTCOME_THROTTLED,    /* 429, or 503 with a Retry-After: too fast */
     WEIR_OUTCOME_SERVER_ERROR, /* 408, 409, 425, 5xx: may pass */

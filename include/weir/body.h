@@ -28,9 +28,12 @@ struct weir_body {
                                    request is not sent again (WEIR_WHY_BODY in its history) */
     void *arg;                  /* of both */
     int64_t length; /* bytes, sent as Content-Length: fewer are WEIR_EBODY, and read is not called
-                       for more; < 0: not known before, sent in chunks */
+                       for more. 0 or less: not known before, sent in chunks. WEIR_BODY_EMPTY: known
+                       to be none, sent as "Content-Length: 0" */
 };
 #define WEIR_BODY(...) WEIR__OPTS(weir_body, __VA_ARGS__)
+
+#define WEIR_BODY_EMPTY INT64_MIN
 
 /* What a transport of your own, which gets all of a body at once, is given at most. */
 #define WEIR_BODY_WHOLE_MAX (64 << 20)
@@ -63,7 +66,7 @@ WEIR_API void weir_file_body_close(weir_file_body *file);
 
 struct weir_save_opts {
     size_t size;        /* set by WEIR_SAVE_OPTS */
-    uint64_t max_bytes; /* of the content, after decompression; 0: no maximum */
+    uint64_t max_bytes; /* of the content, after decompression (net.h); 0: no maximum */
     int64_t idle_ms;    /* as in weir_stream_opts */
 };
 #define WEIR_SAVE_OPTS(...) WEIR__OPTS(weir_save_opts, __VA_ARGS__)
@@ -72,10 +75,12 @@ struct weir_save_opts {
 extern "C" {
 #endif
 
-/* As weir_request, but writes the content of an answer below 400 to fd, from where that stands, as
- * it comes; who reads fd slowly slows the server down. fd may be a regular file, which is written
+/* As weir_request, but writes the content of a 2xx answer to fd, from where that stands, as it
+ * comes; who reads fd slowly slows the server down. fd may be a regular file, which is written
  * on another thread, a pipe, a socket, a terminal; it is borrowed, and its flags stay as they are.
- * The body of *out is then empty. That of an error (400 and above) is in *out, nothing is written.
+ * The body of *out is then empty. Of any other answer (a redirect, 3xx, too, which is not followed)
+ * the body is in *out and nothing is written, with 0 returned all the same: look at
+ * weir_response_status. 206 and 204 are 2xx.
  * opts may be NULL. Suspends.
  *
  * What fails before the first byte of content is tried again as any request; later nothing is sent

@@ -45,7 +45,7 @@ struct weir_client_opts {
     const struct weir_retry_opts *retry; /* NULL: the defaults */
     int64_t timeout_ms;                  /* default for the whole of each call; 0: none */
     int64_t attempt_timeout_ms; /* for one attempt, from connect to the body's end; 0: 600,000 */
-    uint64_t max_body_bytes;    /* of an answer, after decompression; 0: 16 MiB */
+    uint64_t max_body_bytes;    /* of an answer, after decompression (net.h); 0: 16 MiB */
     const struct weir_transport *transport;  /* copied; NULL: libcurl */
     const struct weir_breaker_opts *breaker; /* breaker.h; NULL: no circuit breaker */
     const struct weir_hedge_opts *hedge;     /* hedge.h; NULL: no attempt is sent twice at a time */
@@ -88,7 +88,8 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
 /* Sends the request and waits for its answer. Suspends.
  *
  * Returns 0 when the server answered, whatever the status: weir_response_status and _outcome tell
- * (a 429 or 500 that retries did not cure is an answer). Otherwise
+ * (a 429 or 500 that retries did not cure is an answer). So is a redirect (3xx): none is followed,
+ * its outcome is WEIR_OUTCOME_OK and its "Location" header tells where to ask. Otherwise
  *   WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, WEIR_ENEVER   the request is wrong; nothing was sent
  *   WEIR_ERESOLVE, WEIR_ECONNECT, WEIR_ETLS, WEIR_ECERT, WEIR_ERESET, WEIR_EPROTO, WEIR_EBODYSIZE,
  *   WEIR_EHEADERSIZE, WEIR_EATTEMPTTIME, WEIR_EIDLE, WEIR_ETRANSFER   how the last attempt failed

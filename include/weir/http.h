@@ -79,6 +79,13 @@ struct weir_phases {
     int reserved;
 };
 
+/* A header of an answer. Neither text has a NUL behind it; white space around the value is removed.
+ */
+struct weir_header {
+    const char *name, *value;
+    size_t name_len, value_len;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -87,14 +94,15 @@ extern "C" {
  * long as it; none of them suspends, or takes NULL for it. */
 WEIR_API void weir_response_free(weir_response *response);
 
-/* HTTP status, 0 when no answer came; its class, or WEIR_OUTCOME_FAILED; and what is known of the
- * server having got the request. All of the last attempt. */
+/* HTTP status, 0 when no answer came (3xx: a redirect, which weir does not follow, so 200 <= status
+ * < 300 is success); its class, in which 3xx is WEIR_OUTCOME_OK, or WEIR_OUTCOME_FAILED; and what
+ * is known of the server having got the request. All of the last attempt. */
 WEIR_API int weir_response_status(const weir_response *response);
 WEIR_API enum weir_outcome weir_response_outcome(const weir_response *response);
 WEIR_API enum weir_sent weir_response_sent(const weir_response *response);
 
-/* The body, after decompression, with a NUL behind it that body_len (in bytes) does not count; ""
- * when there is none. */
+/* The body, after decompression (.compression of <weir/net.h>), with a NUL behind it that body_len
+ * (in bytes) does not count; "" when there is none. */
 WEIR_API const char *weir_response_body(const weir_response *response);
 WEIR_API size_t weir_response_body_len(const weir_response *response);
 
@@ -102,6 +110,12 @@ WEIR_API size_t weir_response_body_len(const weir_response *response);
  * or NULL. *len, if len is not NULL, gets its length; the value is NOT NUL-terminated. */
 WEIR_API const char *weir_response_header(const weir_response *response, const char *name,
                                           size_t *len);
+
+/* One header after the other, as they came: those of that name (case-insensitive), such as each
+ * Set-Cookie or Link; or all, with name NULL. *at is yours, and 0 before the first call. 1 and
+ * *header, which is borrowed as well; or 0 at the end, and *header means nothing. */
+WEIR_API int weir_response_next_header(const weir_response *response, const char *name, size_t *at,
+                                       struct weir_header *header);
 
 /* The server's own id of the request (x-request-id, request-id, ...), or NULL; as above: NOT
  * NUL-terminated. */

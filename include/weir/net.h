@@ -1,4 +1,5 @@
-/* How a client connects: proxy, certificates, HTTP/2 and the like. The `.net` of weir_client_opts;
+/* How a client connects and what it asks of the wire: proxy, certificates, HTTP/2, compression. The
+ * `.net` of weir_client_opts;
  * all zero is what most need: HTTP/1.1, TLS 1.2 or later, the system's certificate authorities, and
  * the proxy that the environment names. docs/guide/connections.md shows it at work. */
 #ifndef WEIR_NET_H
@@ -29,6 +30,20 @@ enum weir_http2 {
 enum weir_tls {
     WEIR_TLS_1_2 = 0,
     WEIR_TLS_1_3,
+};
+
+/* What comes compressed (Content-Encoding: gzip, deflate, br, zstd, as libcurl was built) is
+ * decompressed as it comes, and all maxima are of what that makes; headers stay as they came. A
+ * coding that libcurl does not know is WEIR_EPROTO. A reader of a stream that is slower than the
+ * server keeps up to 64 MiB more in memory, when very little is decompressed to very much. */
+enum weir_compression {
+    WEIR_COMPRESSION_UNASKED =
+        0,                 /* is not asked for: few servers compress then. Nor is it refused,
+                              unless a header of yours does so: "Accept-Encoding: identity" */
+    WEIR_COMPRESSION_ASK,  /* is asked for, in all that libcurl knows, unless the request has an
+                              Accept-Encoding of its own. WEIR_ELIBCURL if it knows none. Streams
+                              ask, too: a piece comes when the server has flushed it, not before */
+    WEIR_COMPRESSION_KEEP, /* is not asked for, and what comes stays as it is: to store it so */
 };
 
 /* Options, copied by weir_client_new. An empty string is an error but where it has a meaning;
@@ -73,7 +88,7 @@ struct weir_net_opts {
                                             keys and requests, and answer. For servers under test.
                                             Not beside ca_file or ca_dir; the client's log warns.
                                             A proxy's certificate is checked all the same */
-    int reserved;                        /* leave 0 */
+    enum weir_compression compression;   /* of answers; 0: WEIR_COMPRESSION_UNASKED */
 };
 #define WEIR_NET_OPTS(...) WEIR__OPTS(weir_net_opts, __VA_ARGS__)
 

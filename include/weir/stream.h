@@ -83,7 +83,7 @@ extern "C" {
  * Events that came before the answer are kept for the reader, up to buffer_bytes; with more, the
  * stream has begun. The attempt's time limit and .idle_ms both bound it until then.
  *
- * An answer with a status of 400 or above has been read to its end, and so has any answer of a
+ * An answer with another status than 2xx has been read to its end, and so has any answer of a
  * transport of your own: weir_stream_read gives its body. */
 WEIR_API int weir_stream_open(weir_client *client, const struct weir_request *request,
                               const struct weir_stream_opts *opts, weir_stream **out);

@@ -33,7 +33,7 @@ static int open_file(void *arg)
         file->error = errno;
         return WEIR_EIO;
     }
-    file->body.length = (int64_t)status.st_size;
+    file->body.length = status.st_size > 0 ? (int64_t)status.st_size : WEIR_BODY_EMPTY;
     return S_ISREG(status.st_mode) ? 0 : WEIR_EIO;
 }
 

@@ -109,7 +109,7 @@ static int copy_all(weir_stream *stream, struct sink *sink, char *piece)
 
 static int save(weir_stream *stream, struct sink *sink)
 {
-    if (weir_response_status(weir_stream_response(stream)) >= 400)
+    if (!weir__is_success(weir_response_status(weir_stream_response(stream))))
         return 0;
     char *piece = weir__alloc(PIECE);
     int rc = piece != NULL ? copy_all(stream, sink, piece) : WEIR_ENOMEM;
@@ -154,7 +154,7 @@ int weir_request_save(weir_client *client, const struct weir_request *request, i
         rc = save(stream, &sink);
     explain(stream, &sink, rc);
     *out = weir__stream_close_keeping(stream);
-    if (weir_response_status(*out) < 400)
+    if (weir__is_success(weir_response_status(*out)))
         weir__buf_reset(&(*out)->body); /* of a transport that brings it whole */
     if (written != NULL)
         *written = sink.written;

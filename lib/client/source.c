@@ -9,6 +9,14 @@ enum { PIECE = 16 << 10 };
 
 /* ---- reading ---- */
 
+/* Of the counted body, which is ours: >= 0, or -1: not known. */
+static int64_t length_of(const struct weir_body *given)
+{
+    if (given->length == WEIR_BODY_EMPTY)
+        return 0;
+    return given->length > 0 ? given->length : -1;
+}
+
 static bool is_short(const struct weir__source *source)
 {
     return source->given.length >= 0 && source->read < source->given.length;
@@ -48,8 +56,7 @@ int weir__source_init(struct weir__source *source, const struct weir_body *given
     int rc = weir__opts_copy(&source->given, sizeof source->given, given);
     if (rc == 0 && source->given.read == NULL)
         rc = WEIR_EINVAL;
-    if (source->given.length < 0)
-        source->given.length = -1;
+    source->given.length = length_of(&source->given);
     source->counted = source->given;
     source->counted.read = read_counted;
     source->counted.arg = source;

@@ -11,7 +11,8 @@
 
 struct weir__source {
     struct weir_body given;   /* .read NULL: the request has none */
-    struct weir_body counted; /* the same, that counts and checks what is read */
+    struct weir_body counted; /* the same, that counts and checks what is read. In both, length
+                                 is -1 where it is not known */
     int64_t read;             /* bytes, in this attempt */
     bool touched;             /* something was read, or tried to be */
     int failure;              /* of this attempt's reading */

@@ -24,7 +24,7 @@ struct weir__download;
 /* As the transport's perform, but returns as soon as the first bytes of the content are there: then
  * the response has status and headers and changes no more, and *out is to be read and closed. What
  * the exchange points to must live until then. NULL in *out: the answer has already ended, or its
- * status is 400 or above, and the response holds all of it. exchange->timeout_ms ends where this
+ * status is not 2xx, and the response holds all of it. exchange->timeout_ms ends where this
  * returns. `room` bytes are kept for a reader that is slower than the server (or as many as libcurl
  * brings at a time, 16 KiB): then no more are taken from the connection. Suspends. */
 int weir__curl_open(void *self, const struct weir_exchange *exchange, size_t room,

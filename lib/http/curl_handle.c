@@ -49,7 +49,7 @@ static bool hand_on(struct weir__curl_handle *handle)
     if (handle->handed_on)
         return true;
     curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status < 100 || status >= 400)
+    if (!weir__is_success((int)status))
         return false;
     handle->response->status = (int)status;
     handle->response->sent = WEIR_SENT_ANSWERED;
@@ -220,16 +220,19 @@ static bool add_header(struct curl_slist **list, const char *line)
 /* What goes behind the exchange's headers: those that libcurl would add by itself and shall not, in
  * its way of saying so, and the User-Agent (by its own option it costs twice as much). */
 struct added {
-    const char *line[4]; /* NULL at the end */
+    const char *line[5]; /* NULL at the end */
 };
 
+/* Where a body has a meaning, one that is missing is said to be empty (RFC 9110, section 8.6), or
+ * some servers answer 411. */
 static bool has_body(const struct weir_exchange *exchange)
 {
-    return exchange->body != NULL || exchange->body_from != NULL ||
-           strcmp(exchange->method, "POST") == 0;
+    const char *method = exchange->method;
+    return exchange->body != NULL || exchange->body_from != NULL || strcmp(method, "POST") == 0 ||
+           strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-static struct added added_for(const struct weir_exchange *exchange)
+static struct added added_for(const struct weir__net *net, const struct weir_exchange *exchange)
 {
     struct added added = {{NULL}};
     size_t n = 0;
@@ -239,6 +242,9 @@ static struct added added_for(const struct weir_exchange *exchange)
     /* It takes every body for a form. */
     if (has_body(exchange) && !weir__headers_have(exchange->headers, "Content-Type:"))
         added.line[n++] = "Content-Type:";
+    if (net->opts.compression == WEIR_COMPRESSION_UNASKED &&
+        !weir__headers_have(exchange->headers, "Accept-Encoding:"))
+        added.line[n++] = "Accept-Encoding:"; /* decompressing and asking is one option to it */
     if (!weir__headers_have(exchange->headers, "User-Agent:"))
         added.line[n++] = "User-Agent: weir";
     return added;
@@ -264,7 +270,7 @@ static bool same_headers(const struct curl_slist *list, const char *const *lines
 
 static int set_headers(struct weir__curl_handle *handle, const struct weir_exchange *exchange)
 {
-    const struct added added = added_for(exchange);
+    const struct added added = added_for(handle->net, exchange);
     if (same_headers(handle->headers, exchange->headers, &added))
         return 0;
     struct curl_slist *list = NULL;

@@ -33,7 +33,7 @@ struct weir__curl_handle {
     void *owner;
     const void *frames;             /* of the task that waits; never read, only asked for ahead */
     void (*connected)(void *owner); /* called once its connection stands; or NULL */
-    /* Takes the content of an answer whose status is below 400, in place of the response; NULL: the
+    /* Takes the content of an answer whose status is 2xx, in place of the response; NULL: the
      * response does. 0, WEIR__CONTENT_LATER: nothing was taken, weir__shards_resume brings it
      * again; or a code that ends the transfer. */
     int (*content)(void *owner, const char *data, size_t len);

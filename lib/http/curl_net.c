@@ -244,6 +244,8 @@ bool weir__net_set(const struct weir__net *net, CURL *easy)
     tell(told, CURLOPT_CONNECTTIMEOUT_MS, connect_ms < INT_MAX ? (long)connect_ms : INT_MAX);
     tell(told, CURLOPT_MAXAGE_CONN, seconds_up(opts->idle_max_ms));
     set_http_version(opts, told);
+    if (opts->compression != WEIR_COMPRESSION_KEEP)
+        tell_text(told, CURLOPT_ACCEPT_ENCODING, ""); /* all that it knows */
     set_tls(net, told);
     set_proxy(net, told);
     if (opts->unix_socket != NULL)

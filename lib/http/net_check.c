@@ -80,8 +80,8 @@ static int check_numbers(const struct weir_net_opts *opts, const struct says *sa
     if (opts->connect_timeout_ms < 0 || opts->idle_max_ms < 0)
         return wrong(says, WEIR_EINVAL, "connect_timeout_ms or idle_max_ms is below 0");
     if (opts->http2 > WEIR_HTTP2_PRIOR_KNOWLEDGE || opts->tls_min > WEIR_TLS_1_3 ||
-        opts->reserved != 0)
-        return wrong(says, WEIR_EINVAL, "http2, tls_min or reserved has no such value");
+        opts->compression > WEIR_COMPRESSION_KEEP)
+        return wrong(says, WEIR_EINVAL, "http2, tls_min or compression has no such value");
     return 0;
 }
 
@@ -237,11 +237,20 @@ static int check_http2(const struct weir_net_opts *opts, const struct says *says
     return 0;
 }
 
+static int check_compression(const struct weir_net_opts *opts, const struct says *says)
+{
+    enum { ANY = CURL_VERSION_LIBZ | CURL_VERSION_BROTLI | CURL_VERSION_ZSTD };
+    if (opts->compression == WEIR_COMPRESSION_ASK && !weir__curl_has(ANY))
+        return wrong(says, WEIR_ELIBCURL, "compression: libcurl was built without any");
+    return 0;
+}
+
 int weir__net_check(const struct weir_net_opts *opts, char *text, size_t size)
 {
     static int (*const checks[])(const struct weir_net_opts *,
-                                 const struct says *) = {check_numbers, check_proxy, check_target,
-                                                         check_tls, check_http2};
+                                 const struct says *) = {check_numbers, check_proxy,
+                                                         check_target,  check_tls,
+                                                         check_http2,   check_compression};
     const struct says says = {.text = text, .size = size};
     text[0] = '\0';
     int rc = weir__curl_check(text, size);

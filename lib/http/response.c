@@ -184,9 +184,9 @@ const char *weir__response_first_header(const weir_response *response, const cha
 bool weir__response_next_line(const weir_response *response, size_t *at, const char **line,
                               size_t *len)
 {
-    size_t left = response->head.len - *at;
-    if (left == 0)
+    if (*at >= response->head.len)
         return false;
+    size_t left = response->head.len - *at;
     *line = response->head.data + *at;
     const char *stop = memchr(*line, '\n', left);
     *len = stop != NULL ? (size_t)(stop - *line) : left;
@@ -194,58 +194,48 @@ bool weir__response_next_line(const weir_response *response, size_t *at, const c
     return true;
 }
 
-bool weir__header_split(const char *line, size_t len, struct weir__header *header)
+bool weir__header_split(const char *line, size_t len, struct weir_header *header)
 {
     const char *colon = memchr(line, ':', len);
     if (colon == NULL)
         return false;
     header->name = line;
     header->name_len = (size_t)(colon - line);
-    header->value = weir__trim(colon + 1, line + len, &header->len);
+    header->value = weir__trim(colon + 1, line + len, &header->value_len);
     return true;
 }
 
-bool weir__response_next_header(const weir_response *response, size_t *at,
-                                struct weir__header *header)
+int weir_response_next_header(const weir_response *response, const char *name, size_t *at,
+                              struct weir_header *header)
 {
     const char *line;
     size_t len;
     while (weir__response_next_line(response, at, &line, &len)) {
-        if (weir__header_split(line, len, header))
-            return true;
+        if (weir__header_split(line, len, header) &&
+            (name == NULL || place_of(header->name, header->name_len, &name, 1) == 0))
+            return 1;
     }
-    return false;
-}
-
-/* As the next header, of that name. */
-static bool next_named(const weir_response *response, const char *name, size_t *at,
-                       struct weir__header *header)
-{
-    while (weir__response_next_header(response, at, header)) {
-        if (place_of(header->name, header->name_len, &name, 1) == 0)
-            return true;
-    }
-    return false;
+    return 0;
 }
 
 const char *weir__response_joined(const weir_response *response, const char *name,
                                   struct weir__buf *buf, size_t *len)
 {
-    struct weir__header first, other;
+    struct weir_header first, other;
     size_t at = 0;
-    if (!next_named(response, name, &at, &first))
+    if (!weir_response_next_header(response, name, &at, &first))
         return NULL;
-    *len = first.len;
-    if (!next_named(response, name, &at, &other))
+    *len = first.value_len;
+    if (!weir_response_next_header(response, name, &at, &other))
         return first.value;
     weir__buf_reset(buf);
-    int rc = weir__buf_add(buf, first.value, first.len);
+    int rc = weir__buf_add(buf, first.value, first.value_len);
     do {
         if (rc == 0)
             rc = weir__buf_adds(buf, ", ");
         if (rc == 0)
-            rc = weir__buf_add(buf, other.value, other.len);
-    } while (rc == 0 && next_named(response, name, &at, &other));
+            rc = weir__buf_add(buf, other.value, other.value_len);
+    } while (rc == 0 && weir_response_next_header(response, name, &at, &other));
     *len = buf->len;
     return rc == 0 ? buf->data : NULL;
 }

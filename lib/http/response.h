@@ -38,6 +38,11 @@ struct weir_response {
     char error_text[256];
 };
 
+static inline bool weir__is_success(int status)
+{
+    return status >= 200 && status < 300;
+}
+
 weir_response *weir__response_new(size_t max_body);
 
 /* A request that is not sent at all: its code, and why, for people. Returns rc. */
@@ -58,23 +63,13 @@ int weir__response_add_line(weir_response *response, const char *line, size_t le
 const char *weir__response_first_header(const weir_response *response, const char *const *names,
                                         size_t n, size_t *len);
 
-/* One header as it stands in a response, white space around its value removed. */
-struct weir__header {
-    const char *name, *value; /* not NUL-terminated */
-    size_t name_len, len;
-};
-
 /* The line at *at, without its LF; *at is then that of the next one and begins with 0. False: no
  * more. Cheaper than the next function where most lines can be told by their beginning. */
 bool weir__response_next_line(const weir_response *response, size_t *at, const char **line,
                               size_t *len);
 
 /* Splits a line. False: it has no colon. */
-bool weir__header_split(const char *line, size_t len, struct weir__header *header);
-
-/* The header at *at, which is then that of the next one; *at begins with 0. False: no more. */
-bool weir__response_next_header(const weir_response *response, size_t *at,
-                                struct weir__header *header);
+bool weir__header_split(const char *line, size_t len, struct weir_header *header);
 
 /* All lines of a header as one list, as if their values stood in one line with ", " between them
  * (RFC 9110, section 5.3). A single one is handed out where it lies; several are put together in

@@ -210,13 +210,13 @@ static void keep_first(struct weir__span *kept, const char *line, size_t name_le
 
 void weir__heard_all(struct weir__heard *heard, const weir_response *response)
 {
-    struct weir__header header;
+    struct weir_header header;
     const char *line;
     size_t at = 0, len;
     while (weir__response_next_line(response, &at, &line, &len)) {
         enum glance seen = glance(line, len);
         if (seen == LIMITS && weir__header_split(line, len, &header))
-            weir__heard_add(heard, header.name, header.name_len, header.value, header.len);
+            weir__heard_add(heard, header.name, header.name_len, header.value, header.value_len);
         else if (seen == A_DATE)
             keep_first(&heard->date, line, strlen("date:"), len);
         else if (seen == AN_AGE)

@@ -8,12 +8,12 @@ static const int statuses[] = {200, 429, 403, 503, 400, 413, 529};
 static void check_lines(const weir_response *response)
 {
     const char *begin = response->head.data, *end = begin + response->head.len;
-    struct weir__header header;
+    struct weir_header header;
     struct weir__buf buf;
     size_t len = 0, lines = 0;
-    for (size_t at = 0; weir__response_next_header(response, &at, &header); lines++) {
+    for (size_t at = 0; weir_response_next_header(response, NULL, &at, &header); lines++) {
         HOLDS(header.name >= begin && header.name + header.name_len < end);
-        HOLDS(header.value > header.name && header.value + header.len <= end);
+        HOLDS(header.value > header.name && header.value + header.value_len <= end);
         HOLDS(at <= response->head.len && lines < response->head.len);
     }
     weir__buf_init(&buf, 1000);

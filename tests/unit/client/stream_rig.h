@@ -30,6 +30,7 @@ struct live {
     unsigned connections, closed, requests;
     size_t sent;
     unsigned blocked; /* sends that wait for the client */
+    char head[2048];  /* the last request, with its body */
 };
 
 struct live_connection {
@@ -88,14 +89,14 @@ static inline int live_hold(int fd)
     return 1;
 }
 
-static inline bool live_read_request(int fd)
+static inline bool live_read_request(struct live *live, int fd)
 {
-    char head[2048];
+    char *head = live->head;
     size_t len = 0;
-    while (len < sizeof head - 1) {
+    while (len < sizeof live->head - 1) {
         if (weir_wait_fd(fd, WEIR_IO_READ) < 0)
             return false;
-        ssize_t n = recv(fd, head + len, sizeof head - 1 - len, 0);
+        ssize_t n = recv(fd, head + len, sizeof live->head - 1 - len, 0);
         if (n <= 0)
             return false;
         head[len += (size_t)n] = '\0';
@@ -112,7 +113,7 @@ static inline int live_connection(void *arg)
     struct live_connection connection = *(struct live_connection *)arg;
     struct live *live = connection.live;
     free(arg);
-    while (live_read_request(connection.fd)) {
+    while (live_read_request(live, connection.fd)) {
         unsigned n = live->requests++;
         weir_semaphore_release(live->told);
         if (live->serve(live, connection.fd, n) != 0)

@@ -66,17 +66,22 @@ static weir_client *client_to(const struct server *server, struct weir_client_op
 
 static int lengths_known_and_unknown(void *arg)
 {
+    enum { KNOWN, ZERO, BELOW, WAYS };
     static const int64_t totals[] = {0, 1, 65535, 65536, 65537, 3000000};
     struct server server = SERVER_SAYS(OK_);
     (void)arg;
     server_start(&server);
     weir_client *client = CLIENT_TO(&server, .rate = 0);
     for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++) {
-        for (int known = 0; known <= 1; known++) {
+        const int64_t empty = totals[i] > 0 ? totals[i] : WEIR_BODY_EMPTY;
+        const int64_t lengths[WAYS] = {[KNOWN] = empty, [ZERO] = 0, [BELOW] = -1};
+        for (int way = 0; way < WAYS; way++) {
+            bool known = way == KNOWN;
             for (size_t most = 0; most <= 1000; most += 1000) {
                 struct made made = {.total = totals[i], .most = most};
-                struct went went = ask(client, SEND(WEIR_BODY(.read = make, .arg = &made,
-                                                              .length = known ? totals[i] : -1)));
+                struct went went =
+                    ask(client,
+                        SEND(WEIR_BODY(.read = make, .arg = &made, .length = lengths[way])));
                 check_int(went.rc, 0);
                 check_int(went.status, 200);
                 check_int(seen.length, known ? totals[i] : -1);

@@ -45,6 +45,19 @@ static int serve_missing(struct live *live, int fd, unsigned n)
     return live_say(live, fd, "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone");
 }
 
+static int serve_elsewhere(struct live *live, int fd, unsigned n)
+{
+    (void)n;
+    return live_say(live, fd,
+                    "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 5\r\n\r\nthere");
+}
+
+static int serve_part(struct live *live, int fd, unsigned n)
+{
+    (void)n;
+    return live_say(live, fd, "HTTP/1.1 206 Part\r\nContent-Length: 4\r\n\r\npart");
+}
+
 static int serve_half(struct live *live, int fd, unsigned n)
 {
     (void)n;
@@ -231,19 +244,42 @@ static int what_takes_no_more(void *arg)
     return live_end(&live, client);
 }
 
-static int errors_are_not_written(void *arg)
+static void check_not_written(int (*serve)(struct live *, int, unsigned), int status,
+                              const char *body)
+{
+    struct live live;
+    int fd = file_new();
+    live_start(&live, serve);
+    weir_client *client = LIVE_CLIENT(&live, .limiter = NULL);
+    struct saved saved = save(client, fd);
+    check_int(saved.rc, 0);
+    check_int(saved.status, status);
+    check(strcmp(saved.body, body) == 0);
+    check_int(saved.written, 0);
+    check_int(lseek(fd, 0, SEEK_END), 0);
+    close(fd);
+    live_end(&live, client);
+}
+
+static int what_is_no_success_is_not_written(void *arg)
+{
+    (void)arg;
+    check_not_written(serve_missing, 404, "none");
+    check_not_written(serve_elsewhere, 302, "there");
+    return 0;
+}
+
+static int a_part_is_written(void *arg)
 {
     struct live live;
     int fd = file_new();
     (void)arg;
-    live_start(&live, serve_missing);
+    live_start(&live, serve_part);
     weir_client *client = LIVE_CLIENT(&live, .limiter = NULL);
     struct saved saved = save(client, fd);
     check_int(saved.rc, 0);
-    check_int(saved.status, 404);
-    check(strcmp(saved.body, "none") == 0);
-    check_int(saved.written, 0);
-    check_int(lseek(fd, 0, SEEK_END), 0);
+    check_int(saved.status, 206);
+    check_int(saved.written, 4);
     close(fd);
     return live_end(&live, client);
 }
@@ -369,7 +405,8 @@ int main(void)
         REAL_TEST(to_a_slow_pipe),
         REAL_TEST(to_a_slow_socket),
         REAL_TEST(what_takes_no_more),
-        REAL_TEST(errors_are_not_written),
+        REAL_TEST(what_is_no_success_is_not_written),
+        REAL_TEST(a_part_is_written),
         REAL_TEST(what_was_written_is_told),
         REAL_TEST(a_maximum),
         REAL_TEST(a_deadline_cuts_it_off),

@@ -122,6 +122,8 @@ static int each_method_after_each_other(void *arg)
         {{.url = "/14", .method = "POST", .body = ""}, "POST /14", 0},
         {{.url = "/15", .method = "OPTIONS"}, "OPTIONS /15", 0},
         {{.url = "/16", .method = "post", .body = body}, "post /16", 4},
+        {{.url = "/17", .method = "PATCH"}, "PATCH /17", 0},
+        {{.url = "/18"}, "GET /18", 0},
     };
     enum { COUNT = sizeof cases / sizeof cases[0] };
     struct script_server *server = SCRIPT_SERVER(NO_BODY);
@@ -135,6 +137,9 @@ static int each_method_after_each_other(void *arg)
             check(asked(server, round * COUNT + i, cases[i].line));
             check_int(script_server_request(server, round * COUNT + i)->body_len,
                       cases[i].body_len);
+            check(head_has(server, round * COUNT + i, "\r\nContent-Length: 0\r\n") ==
+                  (cases[i].body_len == 0 && cases[i].line[0] == 'P'));
+            check(!head_has(server, round * COUNT + i, "Content-Type"));
         }
     }
     return end(server, client);

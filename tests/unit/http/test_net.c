@@ -96,7 +96,7 @@ static int numbers_that_are_refused(void *arg)
     refused(NET(.idle_max_ms = -1), WEIR_EINVAL, "idle_max_ms");
     refused(NET(.http2 = 3), WEIR_EINVAL, "http2");
     refused(NET(.tls_min = 2), WEIR_EINVAL, "tls_min");
-    refused(NET(.reserved = 1), WEIR_EINVAL, "reserved");
+    refused(NET(.compression = WEIR_COMPRESSION_KEEP + 1), WEIR_EINVAL, "compression");
     check_int(weir_net_check(&unset, text, sizeof text), WEIR_EINVAL);
     check_int(weir_net_check(&NET(.http2 = 3), text, 0), WEIR_EINVAL);
     check_int(weir_net_check(NULL, text, sizeof text), 0);

@@ -269,22 +269,43 @@ static void test_headers_one_by_one(void **state)
 {
     static const char lines[] = "A: 1\r\nnone\r\n:v\nB:";
     weir_response *response = *state;
-    struct weir__header header;
+    struct weir_header header;
     size_t at = 0;
     weir_response_set_status(response, 200);
-    assert_false(weir__response_next_header(response, &at, &header));
+    assert_false(weir_response_next_header(response, NULL, &at, &header));
     assert_int_equal(weir__response_add_line(response, lines, strlen(lines)), 0);
-    assert_true(weir__response_next_header(response, &at, &header));
+    assert_true(weir_response_next_header(response, NULL, &at, &header));
     assert_int_equal(header.name_len, 1);
     assert_memory_equal(header.name, "A", 1);
-    assert_int_equal(header.len, 1);
+    assert_int_equal(header.value_len, 1);
     assert_memory_equal(header.value, "1", 1);
-    assert_true(weir__response_next_header(response, &at, &header)); /* without a name */
+    assert_true(weir_response_next_header(response, NULL, &at, &header)); /* without a name */
     assert_int_equal(header.name_len, 0);
-    assert_true(weir__response_next_header(response, &at, &header));
+    assert_true(weir_response_next_header(response, NULL, &at, &header));
     assert_memory_equal(header.name, "B", 1);
-    assert_int_equal(header.len, 0);
-    assert_false(weir__response_next_header(response, &at, &header));
+    assert_int_equal(header.value_len, 0);
+    assert_false(weir_response_next_header(response, NULL, &at, &header));
+}
+
+static void test_headers_of_one_name(void **state)
+{
+    static const char lines[] = "Set-Cookie: a=1\r\nLink: </x>\r\nSET-COOKIE:  b=2 \r\n"
+                                "Set-Cookie2: no\r\nset-cookie:\r\n";
+    static const char *const cookies[] = {"a=1", "b=2", ""};
+    weir_response *response = *state;
+    struct weir_header header;
+    size_t at = 0, n = 0;
+    assert_int_equal(weir__response_add_line(response, lines, strlen(lines)), 0);
+    for (; weir_response_next_header(response, "Set-Cookie", &at, &header) == 1; n++) {
+        assert_in_range(n, 0, 2);
+        assert_int_equal(header.name_len, strlen("set-cookie"));
+        assert_int_equal(header.value_len, strlen(cookies[n]));
+        assert_memory_equal(header.value, cookies[n], header.value_len);
+    }
+    assert_int_equal(n, 3);
+    assert_int_equal(weir_response_next_header(response, "Set-Cookie", &at, &header), 0);
+    at = 1000; /* never a place of its own */
+    assert_int_equal(weir_response_next_header(response, NULL, &at, &header), 0);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
@@ -306,6 +327,7 @@ int main(void)
         TEST(test_reset_forgets_all_but_the_attempts),
         TEST(test_lines_of_one_name_are_one_list),
         TEST(test_headers_one_by_one),
+        TEST(test_headers_of_one_name),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
