@@ -72,8 +72,11 @@ class Pages(unittest.TestCase):
         for path in (SOURCE / "include" / "weir").glob("*.h"):
             name = "weir" if path.stem == "weir" else f"weir_{path.stem}"
             shown = mandoc("-T", "utf8", "-O", "width=200", str(self.folder / f"man3/{name}.3"))
+            text = path.read_text(encoding="utf-8")
+            if name == "weir_opts":  # how the compilers' macros are made is for them alone
+                text = text[: text.index("#ifdef __cplusplus")]
             text = re.sub(r"^#(ifndef|ifdef|endif|include|define \w+_H$).*", "",
-                          path.read_text(encoding="utf-8"), flags=re.M)  # fmt: skip
+                          text, flags=re.M)  # fmt: skip
             text = text.replace('extern "C"', "")
             lost = set(WORD.findall(text)) - set(WORD.findall(shown)) - {"WEIR_API"}
             self.assertEqual(lost, set(), path.name)

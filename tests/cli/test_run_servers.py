@@ -1,6 +1,7 @@
 """`weir run` with rows for several servers: what one of them limits holds the others back in
 nothing."""
 
+import gzip
 import os
 import threading
 import time
@@ -57,6 +58,17 @@ class Servers(weir_run.Case):
             seen += piece
         self.assertRegex(seen.decode(), rf"limited by the server's pause, 4 min.* \({limited.url}\)")
         process.kill()
+
+    def test_compressed_answers(self):
+        body = gzip.compress(b'{"answer": 42}')
+        server = self.server(lambda _: answer(body, headers=["Content-Encoding: gzip"]))
+        for args in ((), ("--compressed",)):
+            self.write("in.jsonl", [{"url": f"{server.url}/"}])
+            process = self.start("run", "in.jsonl", "-o", "out.jsonl", "--force", *args)
+            self.assertEqual(self.finish(process).status, 0)
+            self.assertEqual(self.rows()[0]["response"]["body"], {"answer": 42})
+            asked = server.requests[-1]["headers"].get("accept-encoding", [""])
+            self.assertEqual("gzip" in asked[0], bool(args))
 
     def test_the_rate_is_each_servers(self):
         servers = [self.server(lambda _: answer()) for _ in range(3)]
