@@ -66,6 +66,7 @@ static size_t on_body(char *data, size_t unit, size_t n, void *arg)
     if (handle->content != NULL && hand_on(handle)) {
         int rc = handle->content(handle->owner, data, unit * n);
         handle->failure = rc < 0 ? rc : 0;
+        handle->paused = rc == WEIR__CONTENT_LATER;
         return rc == 0 ? unit * n : rc == WEIR__CONTENT_LATER ? CURL_WRITEFUNC_PAUSE : 0;
     }
     handle->failure = weir_response_append(handle->response, data, unit * n);
@@ -357,7 +358,7 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 {
     handle->response = response;
     handle->sendings = 0;
-    handle->answered = handle->whole_head = handle->handed_on = false;
+    handle->answered = handle->whole_head = handle->handed_on = handle->paused = false;
     handle->uploaded = 0;
     handle->failure = 0;
     handle->error_text[0] = '\0';

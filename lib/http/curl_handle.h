@@ -52,6 +52,7 @@ struct weir__curl_handle {
     bool answered;     /* a status line came ... */
     bool whole_head;   /* ... and the empty line behind the headers ... */
     bool handed_on;    /* ... and the response is in the hands of who takes the content */
+    bool paused;       /* that one was given a piece and took it not */
     curl_off_t uploaded;
     int failure; /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];

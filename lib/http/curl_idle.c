@@ -22,12 +22,13 @@ void weir__idle_remove(struct weir__idle *idle, int fd)
     }
 }
 
-void weir__idle_add(struct weir__idle *idle, int fd, ino_t id)
+void weir__idle_add(struct weir__idle *idle, int fd, ino_t id, bool silent)
 {
     weir__idle_remove(idle, fd);
     if (idle->count == WEIR__IDLE_MAX)
         return;
-    idle->sockets[idle->count] = (struct pollfd){.fd = fd, .events = POLLRDHUP};
+    short events = silent ? POLLRDHUP | POLLIN : POLLRDHUP;
+    idle->sockets[idle->count] = (struct pollfd){.fd = fd, .events = events};
     idle->ids[idle->count++] = id;
 }
 
@@ -42,13 +43,20 @@ static void replace(int fd)
     close(pair[0]);
 }
 
-void weir__idle_check(struct weir__idle *idle)
+static bool is_over(const struct pollfd *at, bool silent_alone)
+{
+    if (silent_alone && (at->events & POLLIN) == 0)
+        return false;
+    return (at->revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+void weir__idle_check(struct weir__idle *idle, bool silent_alone)
 {
     if (idle->count == 0 || poll(idle->sockets, idle->count, 0) <= 0)
         return;
     for (unsigned i = idle->count; i-- > 0;) {
         const struct pollfd *at = &idle->sockets[i];
-        if ((at->revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) == 0)
+        if (!is_over(at, silent_alone))
             continue;
         if (weir__idle_id(at->fd) == idle->ids[i])
             replace(at->fd);

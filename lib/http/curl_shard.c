@@ -21,7 +21,7 @@ struct weir__shard {
     struct weir__list moved; /* in shards->moved */
     struct weir__shards *shards;
     CURLM *multi;
-    struct weir__idle *idle; /* NULL but with HTTP/2 */
+    struct weir__idle *idle; /* NULL: libcurl needs no help with them */
     ev_timer timer;
     ev_timer look;             /* what libcurl has read and kept is brought out */
     ev_tstamp look_after_s;    /* how long that timer was set to */
@@ -100,7 +100,7 @@ static bool has_fallen_silent(const struct weir__curl_handle *handle, int64_t pa
 static void judge(const struct weir__curl_handle *handle, int64_t patience_ns)
 {
     struct weir__shard *shard = handle->shard;
-    if (shard->idle == NULL || shard->deserted || !has_fallen_silent(handle, patience_ns))
+    if (!shard->shards->http2 || shard->deserted || !has_fallen_silent(handle, patience_ns))
         return;
     shard->deserted = true;
     shard->shards->count--;
@@ -181,38 +181,58 @@ static void on_ready(struct weir__socket *socket, int events)
     int mask =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
     weir__ahead_fetch(&socket->ahead);
-    if (events & EV_READ && socket->shard->idle != NULL)
+    if (events & EV_READ && socket->shard->shards->http2)
         socket->heard_ns = weir__now_ns(socket->shard->shards->rt);
     act(socket->shard, socket->watcher.fd, mask);
 }
 
-static void rest(struct weir__shard *shard, struct weir__socket *socket)
+static bool is_http1(const struct weir__shard *shard, const struct weir__curl_handle *handle)
+{
+    long version = CURL_HTTP_VERSION_NONE;
+    if (!shard->shards->http2)
+        return true;
+    curl_easy_getinfo(handle->easy, CURLINFO_HTTP_VERSION, &version);
+    return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
+}
+
+/* No transfer wants to hear from it: its last one has ended (or it is closed next), or waits for
+ * its reader. With HTTP/2 others may use it, too, so that is asked later. */
+static void note_idle(struct weir__shard *shard, const struct weir__socket *socket,
+                      const struct weir__curl_handle *handle)
+{
+    bool silent = socket->stands && handle != NULL && is_http1(shard, handle);
+    if ((silent && !handle->paused) || (!silent && shard->shards->http2))
+        weir__idle_add(shard->idle, socket->watcher.fd, socket->id, silent);
+}
+
+/* Once the request was about to leave over it, it stands. With TLS libcurl may first say so when it
+ * lets go of it, as it waited to read before that, too. */
+static void note_stands(struct weir__socket *socket, const struct weir__curl_handle *handle)
+{
+    socket->stands = socket->stands || (handle != NULL && handle->sendings > 0);
+}
+
+static void rest(struct weir__shard *shard, struct weir__socket *socket,
+                 const struct weir__curl_handle *handle)
 {
     if (!ev_is_active(&socket->watcher))
         return;
+    note_stands(socket, handle);
     if (shard->idle != NULL)
-        weir__idle_add(shard->idle, socket->watcher.fd, socket->id); /* or it is closed next */
+        note_idle(shard, socket, handle);
     weir__socket_rest(&shard->shards->sockets, socket);
-}
-
-/* Once the request was about to leave over it, it stands. */
-static void note(struct weir__socket *socket, const struct weir__curl_handle *handle)
-{
-    if (handle == NULL)
-        return;
-    socket->stands = socket->stands || handle->sendings > 0;
-    weir__ahead_note(&socket->ahead, handle);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     struct weir__shard *shard = arg;
     struct weir__socket *socket = weir__socket_of(&shard->shards->sockets, fd);
+    const struct weir__curl_handle *handle = handle_of(easy);
     (void)known;
     if (socket == NULL)
         return what == CURL_POLL_REMOVE ? 0 : -1;
     if (what == CURL_POLL_REMOVE) {
-        rest(shard, socket);
+        rest(shard, socket, handle);
         return 0;
     }
     if (shard->idle != NULL) {
@@ -222,7 +242,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     }
     int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
     weir__socket_watch(&shard->shards->sockets, socket, shard, events);
-    note(socket, handle_of(easy));
+    note_stands(socket, handle);
+    if (handle != NULL)
+        weir__ahead_note(&socket->ahead, handle);
     return 0;
 }
 
@@ -333,7 +355,7 @@ static struct weir__shard *shard_new(struct weir__shards *shards)
         return NULL;
     shard->shards = shards;
     shard->multi = curl_multi_init();
-    bool watched = shards->net->opts.http2 != WEIR_HTTP2_OFF;
+    bool watched = shards->http2 || weir__curl_trait(WEIR__CURL_READS_UNASKED);
     if (watched)
         shard->idle = weir__zalloc(sizeof *shard->idle);
     if (shard->multi == NULL || (watched && shard->idle == NULL)) {
@@ -495,13 +517,13 @@ static void has_moved(struct weir__shard *shard)
 }
 
 /* While a stream waits for its reader, libcurl lets go of its socket, too; a body that waits for
- * its source may come to the same. */
+ * its source may come to the same. Not before it was sent. */
 static bool may_be_paused(struct weir__shard *shard)
 {
     for (struct weir__list *node = shard->running.next; node != &shard->running;
          node = node->next) {
         const struct weir__curl_handle *handle = handle_at(node);
-        if (handle->content != NULL || handle->upload != NULL)
+        if (handle->sendings > 0 && (handle->content != NULL || handle->upload != NULL))
             return true;
     }
     return false;
@@ -512,14 +534,12 @@ bool weir__shards_start(struct weir__curl_handle *handle)
     struct weir__shard *shard = handle->shard;
     if (!mended(shard))
         return false;
-    if (shard->idle != NULL && !may_be_paused(shard))
-        weir__idle_check(shard->idle);
     has_moved(shard);
     if (curl_multi_add_handle(shard->multi, handle->easy) != CURLM_OK)
         return false;
     weir__list_push(&shard->running, &handle->node);
     shard->unused = 0;
-    if (shard->idle != NULL)
+    if (shard->shards->http2)
         handle->began_ns = weir__now_ns(shard->shards->rt);
     return true;
 }
@@ -535,6 +555,7 @@ void weir__shards_stop(struct weir__curl_handle *handle, int64_t patience_ns)
 void weir__shards_resume(struct weir__curl_handle *handle)
 {
     struct weir__shard *shard = handle->shard;
+    handle->paused = false;
     CURLcode code = curl_easy_pause(handle->easy, CURLPAUSE_CONT);
     has_moved(shard);
     if (code == CURLE_OK)
@@ -544,12 +565,20 @@ void weir__shards_resume(struct weir__curl_handle *handle)
     shard->shards->ended(handle, rc);
 }
 
+/* Transfers may be about to choose connections: one look for all of them. */
+static void set_going(struct weir__shard *shard)
+{
+    if (shard->idle != NULL)
+        weir__idle_check(shard->idle, may_be_paused(shard));
+    act(shard, CURL_SOCKET_TIMEOUT, 0);
+}
+
 void weir__shards_run(struct weir__shards *shards, int64_t now_ns)
 {
     struct weir__list *node;
     /* Each add has asked for a timer of 0 ms: this saves a turn of the loop to serve it. */
     while ((node = weir__list_pop(&shards->moved)) != NULL)
-        act(WEIR__CONTAINER(node, struct weir__shard, moved), CURL_SOCKET_TIMEOUT, 0);
+        set_going(WEIR__CONTAINER(node, struct weir__shard, moved));
     bury(shards);
     sweep(shards, now_ns);
 }
@@ -572,7 +601,8 @@ bool weir__shards_init(struct weir__shards *shards, struct weir__rt *rt, struct 
                        void (*ended)(struct weir__curl_handle *handle, int rc))
 {
     *shards = (struct weir__shards){.rt = rt, .ev = ev, .ended = ended, .net = net};
-    shards->looks = net->opts.http2 != WEIR_HTTP2_OFF && weir__curl_trait(WEIR__CURL_KEEPS_PIECES);
+    shards->http2 = net->opts.http2 != WEIR_HTTP2_OFF;
+    shards->looks = shards->http2 && weir__curl_trait(WEIR__CURL_KEEPS_PIECES);
     weir__list_init(&shards->list);
     weir__list_init(&shards->idle);
     weir__list_init(&shards->moved);

@@ -29,6 +29,7 @@ struct weir__shards {
     size_t count, count_max, room; /* without the deserted; handles in each */
     size_t deserted;               /* shards that wait for their last transfers */
     size_t handles;                /* in all, running or idle */
+    bool http2;                    /* a connection may be shared */
     bool looks;                    /* after its sockets: libcurl keeps pieces */
     int64_t sweep_at_ns;           /* when shards without a transfer are looked for next */
 };

@@ -15,6 +15,7 @@ static const struct {
     [WEIR__CURL_QUICK_EXIT] = {0, 0x081500},    /* 8.21 lets the thread go by itself */
     [WEIR__CURL_POOL] = {0x081400, 0},          /* curl/curl#20936 */
     [WEIR__CURL_H2C] = {0x080000, 0},           /* 8.0 has the fix, curl/curl#10643 */
+    [WEIR__CURL_READS_UNASKED] = {0, 0x080000}, /* curl/curl#10690 */
     [WEIR__CURL_LONG_LINE_OOM] = {0, 0x080600}, /* then CURLE_TOO_LARGE */
     [WEIR__CURL_TELLS_PROXY] = {0x080700, 0},
     [WEIR__CURL_KEEPS_PIECES] = {0, 0x080e00}, /* seen with 7.88, not with 8.14 */

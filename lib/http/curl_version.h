@@ -15,6 +15,7 @@ enum weir__curl_trait {
     WEIR__CURL_POOL,          /* has a pool of them per multi, whose end waits likewise */
     WEIR__CURL_H2C,           /* may use connections again that began as HTTP/2 without TLS */
     WEIR__CURL_LONG_LINE_OOM, /* a header line over its 100 KB is CURLE_OUT_OF_MEMORY */
+    WEIR__CURL_READS_UNASKED, /* what lies on an idle connection is the next request's answer */
     WEIR__CURL_KEEPS_PIECES,  /* of HTTP/2 streams, which it has read and not given out */
     WEIR__CURL_TELLS_PROXY,   /* whether a transfer went through one: CURLINFO_USED_PROXY */
     WEIR__CURL_TRAITS,

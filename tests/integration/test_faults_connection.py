@@ -5,6 +5,8 @@ Needs the environment variables WEIR, WEIR_BUILD and WEIR_SOURCE.
 """
 
 import socket
+import ssl
+import threading
 import unittest
 
 import fault_client
@@ -106,6 +108,91 @@ class Lost(FaultTest):
             return not any(w[1].endswith(port) and w[3] == "01" for w in lines)
 
         wait_until(none_left, "the server has closed its connections")
+
+
+class Unasked(FaultTest):
+    """What comes over a connection that no request uses answers none: the next one goes over
+    another, and no attempt is counted for that."""
+
+    EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
+    TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    def setUp(self):
+        super().setUp()
+        self.context = None
+
+    def use_tls(self):
+        """The client's settings for it."""
+        authority = Authority(self.folder)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*authority.issue("server", "IP:127.0.0.1"))
+        return {"ca": authority.file}
+
+    def serve(self, after, close):
+        """It answers when all requests are there, and once it is told to says more: the server, and
+        its URL."""
+
+        def serve(server, connection):
+            if self.context is not None:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            with connection:
+                server.request(connection)
+                self.all_there.wait(fault_client.PATIENCE)
+                connection.sendall(OK)
+                self.go.acquire()
+                connection.sendall(after)
+                if not close:
+                    fault_client.until_closed(connection)
+
+        server = self.raw(serve)
+        return server, server.url if self.context is None else server.url.replace("http", "https")
+
+    @staticmethod
+    def wait_until_unread(server, count):
+        """So many of the client's connections have something to be read."""
+        port = f":{server.port:04X}"
+
+        def all_have():
+            with open("/proc/net/tcp", encoding="ascii") as file:
+                lines = [line.split() for line in file.readlines()[1:]]
+            unread = [w for w in lines if w[2].endswith(port) and int(w[4].partition(":")[2], 16)]
+            return len(unread) == count
+
+        wait_until(all_have, f"{count} connections have something unread")
+
+    def check(self, after, close, count=1, **settings):
+        self.go, self.all_there = threading.Semaphore(0), threading.Barrier(count)
+        server, url = self.serve(after, close)
+        client = self.client(base_url=url, attempts=1, concurrency=count, **settings)
+        for round in range(1, 4):
+            client.send("/x", method="POST", body=10, count=count)
+            results = client.join()
+            self.assert_well(results, count)
+            self.assertEqual({result["body"] for result in results}, {"ok"})
+            self.go.release(count)
+            self.wait_until_unread(server, count)
+            self.assertEqual(len(server.heads), round * count)
+        self.assertEqual(server.connections, 3 * count)
+        self.assert_ends_well(client)
+
+    def test_an_answer(self):
+        self.check(self.EVIL, False)
+
+    def test_an_answer_over_tls(self):
+        self.check(self.EVIL, False, **self.use_tls())
+
+    def test_a_timeout_and_the_end(self):
+        self.check(self.TIMEOUT, True)
+
+    def test_a_timeout_and_the_end_over_tls(self):
+        self.check(self.TIMEOUT, True, **self.use_tls())
+
+    def test_a_timeout_and_the_end_of_many(self):
+        """More than libcurl would try."""
+        self.check(self.TIMEOUT, True, count=40)
+
+    def test_a_client_with_http2_and_a_server_without(self):
+        self.check(self.EVIL, False, http2=1, **self.use_tls())
 
 
 class NotToBeHad(FaultTest):

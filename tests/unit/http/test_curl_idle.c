@@ -22,7 +22,7 @@ static int set_up(void **state)
     idle = (struct weir__idle){.count = 0};
     for (int i = 0; i < PAIRS; i++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
-        weir__idle_add(&idle, pairs[i][OURS], weir__idle_id(pairs[i][OURS]));
+        weir__idle_add(&idle, pairs[i][OURS], weir__idle_id(pairs[i][OURS]), false);
     }
     return 0;
 }
@@ -58,7 +58,7 @@ static void the_ended_one_is_closed(void **state)
     assert_int_equal(send(pairs[0][THEIRS], "x", 1, 0), 1);
     speak_and_end(1);
     assert_false(has_ended(pairs[1][OURS]));
-    weir__idle_check(&idle);
+    weir__idle_check(&idle, false);
     assert_false(has_ended(pairs[0][OURS]));
     assert_true(has_ended(pairs[1][OURS]));
     assert_false(has_ended(pairs[2][OURS]));
@@ -73,11 +73,32 @@ static void several_at_once(void **state)
     (void)state;
     for (int i = 0; i < PAIRS; i++)
         speak_and_end(i);
-    weir__idle_check(&idle);
+    weir__idle_check(&idle, false);
     for (int i = 0; i < PAIRS; i++)
         assert_true(has_ended(pairs[i][OURS]));
     assert_int_equal(idle.count, 0);
-    weir__idle_check(&idle); /* none left */
+    weir__idle_check(&idle, false); /* none left */
+}
+
+/* Also among others that may: the end alone is what counts with them, and not even that if they may
+ * be in use. */
+static void one_that_should_be_silent_and_is_not_is_closed(void **state)
+{
+    (void)state;
+    weir__idle_add(&idle, pairs[0][OURS], weir__idle_id(pairs[0][OURS]), true);
+    weir__idle_add(&idle, pairs[2][OURS], weir__idle_id(pairs[2][OURS]), true);
+    weir__idle_check(&idle, true);
+    assert_int_equal(idle.count, PAIRS);
+    assert_int_equal(send(pairs[0][THEIRS], "x", 1, 0), 1);
+    speak_and_end(1);
+    weir__idle_check(&idle, true);
+    assert_true(has_ended(pairs[0][OURS]));
+    assert_false(has_ended(pairs[1][OURS]));
+    assert_false(has_ended(pairs[2][OURS]));
+    assert_int_equal(idle.count, PAIRS - 1);
+    weir__idle_check(&idle, false);
+    assert_true(has_ended(pairs[1][OURS]));
+    assert_int_equal(idle.count, PAIRS - 2);
 }
 
 static void one_in_use_is_left_alone(void **state)
@@ -86,7 +107,7 @@ static void one_in_use_is_left_alone(void **state)
     speak_and_end(1);
     weir__idle_remove(&idle, pairs[1][OURS]);
     weir__idle_remove(&idle, 12345);
-    weir__idle_check(&idle);
+    weir__idle_check(&idle, false);
     assert_false(has_ended(pairs[1][OURS]));
     assert_int_equal(idle.count, 2);
 }
@@ -103,12 +124,12 @@ static void a_number_that_is_another_file_by_now_is_left_alone(void **state)
     close(other[OURS]);
     close(other[THEIRS]); /* so that it has ended */
     assert_int_equal(fstat(pairs[1][OURS], &before), 0);
-    weir__idle_check(&idle);
+    weir__idle_check(&idle, false);
     assert_int_equal(fstat(pairs[1][OURS], &after), 0);
     assert_true(before.st_ino == after.st_ino);
     assert_int_equal(idle.count, 2);
     close(pairs[2][OURS]);
-    weir__idle_check(&idle);
+    weir__idle_check(&idle, false);
     assert_int_equal(idle.count, 1);
 }
 
@@ -116,7 +137,7 @@ static void so_many_and_no_more(void **state)
 {
     (void)state;
     for (int fd = 0; fd < 2 * WEIR__IDLE_MAX; fd++) {
-        weir__idle_add(&idle, 10000 + fd % WEIR__IDLE_MAX, 1); /* and none twice */
+        weir__idle_add(&idle, 10000 + fd % WEIR__IDLE_MAX, 1, false); /* and none twice */
         assert_true(idle.count <= WEIR__IDLE_MAX);
     }
     assert_int_equal(idle.count, WEIR__IDLE_MAX);
@@ -127,8 +148,11 @@ static void so_many_and_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_ended_one_is_closed),  TEST(several_at_once),
-        TEST(one_in_use_is_left_alone), TEST(a_number_that_is_another_file_by_now_is_left_alone),
+        TEST(the_ended_one_is_closed),
+        TEST(several_at_once),
+        TEST(one_that_should_be_silent_and_is_not_is_closed),
+        TEST(one_in_use_is_left_alone),
+        TEST(a_number_that_is_another_file_by_now_is_left_alone),
         TEST(so_many_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

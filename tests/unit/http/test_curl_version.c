@@ -23,6 +23,7 @@ static void what_changed_when(void **state)
         {WEIR__CURL_POOL, 0x081303, 0x081400},
         {WEIR__CURL_H2C, 0x075801, 0x080000},
         {WEIR__CURL_H2C, 0x075800, 0x080e01},
+        {WEIR__CURL_READS_UNASKED, 0x080000, 0x075801},
         {WEIR__CURL_LONG_LINE_OOM, 0x080600, 0x080500},
         {WEIR__CURL_KEEPS_PIECES, 0x080e00, 0x075801},
     };

@@ -339,7 +339,7 @@ static bool read_all(weir_stream *stream, size_t want)
 /* A stream whose reader is slow stops its connection, which libcurl then no longer wants watched.
  * The server has sent all and closed it: what the kernel has got of it is not lost when the next
  * request looks for dead ones. */
-static int a_paused_connection_is_in_use(void *arg)
+static int check_paused(enum weir_http2 http2)
 {
     struct script_server *server =
         SCRIPT_SERVER({.answer = "HTTP/1.1 200 OK\r\nContent-Length: 150000\r\n\r\n",
@@ -347,14 +347,25 @@ static int a_paused_connection_is_in_use(void *arg)
                        .end = SCRIPT_CLOSE},
                       answer);
     weir_stream *stream;
-    (void)arg;
-    weir_client *client = CLIENT(server, .net = WEIR_NET_OPTS(.http2 = WEIR_HTTP2_TLS));
+    weir_client *client = CLIENT(server, .net = WEIR_NET_OPTS(.http2 = http2));
     check_int(weir_stream_open(client, WEIR_REQUEST(.url = "/"), NULL, &stream), 0);
     wait_closed(server, 1);
     check_answer(client, POST_TO("/"), 200, "ok");
     check(read_all(stream, LONG_BODY));
     weir_stream_close(stream);
     return end(server, client);
+}
+
+static int a_paused_connection_is_in_use(void *arg)
+{
+    (void)arg;
+    return check_paused(WEIR_HTTP2_OFF);
+}
+
+static int a_paused_connection_is_in_use_with_http2(void *arg)
+{
+    (void)arg;
+    return check_paused(WEIR_HTTP2_TLS);
 }
 
 /* The socket of a connect that failed is closed, and its number is another file's next. */
@@ -448,6 +459,7 @@ int main(void)
         REAL_TEST(pinned_addresses),
         REAL_TEST(a_connect_that_takes_too_long),
         REAL_TEST(a_paused_connection_is_in_use),
+        REAL_TEST(a_paused_connection_is_in_use_with_http2),
         REAL_TEST(files_of_others_are_left_alone),
         REAL_TEST(the_key_log_is_its_owners),
         REAL_TEST(allocations_that_fail),
