@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "http/curl_code.h"
@@ -124,6 +125,14 @@ static int before_sending(void *arg, char *ip, char *local_ip, int port, int loc
     return CURL_PREREQFUNC_OK;
 }
 
+/* As libcurl would, but programs that this one starts do not inherit it. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)arg;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* ---- making ---- */
 
 static void set_once(struct weir__curl_handle *handle)
@@ -136,6 +145,7 @@ static void set_once(struct weir__curl_handle *handle)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);

@@ -1,6 +1,8 @@
 /* Connection options: what is refused, in which words, and what those that are taken do. */
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -395,6 +397,35 @@ static int files_of_others_are_left_alone(void *arg)
     return weir_client_free(client);
 }
 
+/* ---- programs that are started meanwhile ---- */
+
+/* Whether it is the client's end of a connection to that port. */
+static bool goes_to(int fd, int port)
+{
+    struct sockaddr_in peer;
+    socklen_t len = sizeof peer;
+    return getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET &&
+           ntohs(peer.sin_port) == port;
+}
+
+static int connections_are_not_inherited(void *arg)
+{
+    enum { FILES = 256 };
+    struct script_server *server = SCRIPT_SERVER(answer);
+    weir_client *client = CLIENT(server, .concurrency = 1);
+    int port = atoi(strrchr(script_server_url(server), ':') + 1), found = 0;
+    (void)arg;
+    check_answer(client, POST_TO("/"), 200, "ok");
+    for (int fd = 0; fd < FILES; fd++) {
+        if (!goes_to(fd, port))
+            continue;
+        found++;
+        check((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    check_int(found, 1);
+    return end(server, client);
+}
+
 /* ---- files and memory ---- */
 
 static int the_key_log_is_its_owners(void *arg)
@@ -459,6 +490,7 @@ int main(void)
         REAL_TEST(pinned_addresses),
         REAL_TEST(a_connect_that_takes_too_long),
         REAL_TEST(a_paused_connection_is_in_use),
+        REAL_TEST(connections_are_not_inherited),
         REAL_TEST(a_paused_connection_is_in_use_with_http2),
         REAL_TEST(files_of_others_are_left_alone),
         REAL_TEST(the_key_log_is_its_owners),
