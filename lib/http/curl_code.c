@@ -1,6 +1,7 @@
 #include "http/curl_code.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include <weir/err.h>
 
@@ -23,6 +24,7 @@ static const struct {
     {CURLE_SSL_ISSUER_ERROR, WEIR_ECERT},
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, WEIR_ECERT},
     {CURLE_SSL_INVALIDCERTSTATUS, WEIR_ECERT},
+    {CURLE_SSL_CLIENTCERT, WEIR_ECERT},
     {CURLE_GOT_NOTHING, WEIR_ERESET},
     {CURLE_SEND_ERROR, WEIR_ERESET},
     {CURLE_RECV_ERROR, WEIR_ERESET},
@@ -44,4 +46,21 @@ int weir__curl_error(CURLcode code)
             return meanings[i].error;
     }
     return WEIR_ETRANSFER;
+}
+
+/* As OpenSSL has them, behind "tlsv1 ", "tlsv13 ", "sslv3 " or, from 3.2 on, "ssl/tls ". GnuTLS
+ * says no more than that there was an alert. */
+static const char *const certificate_alerts[] = {
+    "alert certificate required", "alert bad certificate",     "alert unsupported certificate",
+    "alert certificate revoked",  "alert certificate expired", "alert certificate unknown",
+    "alert unknown ca",
+};
+
+bool weir__curl_names_certificate(const char *text)
+{
+    for (size_t i = 0; i < sizeof certificate_alerts / sizeof certificate_alerts[0]; i++) {
+        if (strstr(text, certificate_alerts[i]) != NULL)
+            return true;
+    }
+    return false;
 }

@@ -2,9 +2,15 @@
 #ifndef WEIR_HTTP_CURL_CODE_H
 #define WEIR_HTTP_CURL_CODE_H
 
+#include <stdbool.h>
+
 #include <curl/curl.h>
 
 /* The WEIR_E code of a failed transfer. */
 int weir__curl_error(CURLcode code);
+
+/* Whether libcurl's text of a failure says that the server did not accept the client's certificate,
+ * or got none. With TLS 1.3 that comes behind the handshake, under a code like any other loss. */
+bool weir__curl_names_certificate(const char *text);
 
 #endif

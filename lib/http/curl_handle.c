@@ -400,6 +400,9 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
         weir__curl_trait(WEIR__CURL_LONG_LINE_OOM))
         return WEIR_EHEADERSIZE;
     int rc = weir__curl_error(code);
+    if (!handle->answered && (rc == WEIR_ERESET || rc == WEIR_ETLS) &&
+        weir__curl_names_certificate(handle->error_text))
+        return WEIR_ECERT;
     bool on_the_way = handle->sendings == 0; /* a proxy's refusal, a connect that took too long */
     return on_the_way && (rc == WEIR_ERESET || rc == WEIR_EATTEMPTTIME) ? WEIR_ECONNECT : rc;
 }

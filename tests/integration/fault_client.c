@@ -4,7 +4,8 @@
  *
  *   open      a client, made of: base_url concurrency rate burst (per hour) per_s attempts
  *             backoff_ms timeout_ms attempt_timeout_ms max_body token keys (a limiter per server)
- *             ca (a file) http2 compression (as the number of enum weir_compression)
+ *             ca cert key (files) http2 compression (as the number of enum
+ *             weir_compression)
  *   send      starts requests: url method body (bytes) replay timeout_ms idle_ms idle_first_ms
  *             count parallel (so many tasks take turns; 0: all at once) burn_ms (of the
  *             processor, after each answer) mark (each URL gets "?NUMBER")
@@ -223,7 +224,8 @@ static void open_client(struct session *session, const struct settings *settings
                         .backoff_base_ms = number_of(settings, "backoff_ms", 1),
                         .backoff_max_ms = number_of(settings, "backoff_ms", 1));
     const struct weir_net_opts *net =
-        WEIR_NET_OPTS(.ca_file = text_of(settings, "ca"),
+        WEIR_NET_OPTS(.ca_file = text_of(settings, "ca"), .cert_file = text_of(settings, "cert"),
+                      .key_file = text_of(settings, "key"),
                       .http2 = number_of(settings, "http2", 0) ? WEIR_HTTP2_TLS : WEIR_HTTP2_OFF,
                       .compression = (enum weir_compression)number_of(settings, "compression", 0));
     weir_limiter *single = NULL;

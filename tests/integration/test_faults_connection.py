@@ -249,6 +249,63 @@ class NotToBeHad(FaultTest):
         self.assert_ends_well(client)
 
 
+class OwnCertificate(FaultTest):
+    """A server that wants one of the client. With TLS 1.3 it says so behind the handshake, when the
+    request may be under way."""
+
+    def setUp(self):
+        super().setUp()
+        self.authority = Authority(self.folder)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*self.authority.issue("server", "IP:127.0.0.1"))
+        self.context.load_verify_locations(self.authority.file)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.reasons = []
+
+    def serve(self, server, connection):
+        tls = self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        try:
+            tls.do_handshake()
+            server.request(tls)
+            tls.sendall(OK)
+        except ssl.SSLError as error:
+            self.reasons.append(error.reason)
+            tls = socket.socket(fileno=tls.detach())  # so that no reset takes the alert away
+        with tls:
+            fault_client.until_closed(tls)
+
+    def ask(self, authority=None):
+        server = self.raw(self.serve)
+        settings = {"ca": self.authority.file, "attempts": 3}
+        if authority is not None:
+            settings["cert"], settings["key"] = authority.issue("client")
+        client = self.client(base_url=server.url.replace("http", "https"), **settings)
+        result = client.ask("/")
+        self.assert_ends_well(client)
+        return result
+
+    def check_refused(self, result, sent, reason):
+        self.assertEqual((result["rc"], result["sent"]), ("WEIR_ECERT", sent), result)
+        self.assertEqual(result["attempts"], 1)
+        self.assertEqual(self.reasons, [reason])
+
+    def test_none(self):
+        self.check_refused(self.ask(), MAYBE, "PEER_DID_NOT_RETURN_A_CERTIFICATE")
+
+    def test_one_of_another_authority(self):
+        result = self.ask(Authority(self.folder, "other"))
+        self.check_refused(result, MAYBE, "CERTIFICATE_VERIFY_FAILED")
+
+    def test_one_of_another_authority_in_the_handshake(self):
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        result = self.ask(Authority(self.folder, "other"))
+        self.check_refused(result, NEVER, "CERTIFICATE_VERIFY_FAILED")
+
+    def test_the_right_one(self):
+        self.assert_well([self.ask(self.authority)], 1)
+        self.assertEqual(self.reasons, [])
+
+
 class Names(FaultTest):
     TRIES = 3  # a busy machine may stop the loop, too
 

@@ -49,6 +49,7 @@ static const struct {
     {CURLE_SSL_ISSUER_ERROR, WEIR_ECERT, WEIR_SENT_NEVER, NEVER},         /* 83 */
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, WEIR_ECERT, WEIR_SENT_NEVER, NEVER}, /* 90 */
     {CURLE_SSL_INVALIDCERTSTATUS, WEIR_ECERT, WEIR_SENT_NEVER, NEVER},    /* 91 */
+    {CURLE_SSL_CLIENTCERT, WEIR_ECERT, WEIR_SENT_MAYBE, NEVER},           /* 98 */
     {(CURLcode)100, WEIR_EHEADERSIZE, WEIR_SENT_MAYBE, NEVER},
 };
 
@@ -87,11 +88,38 @@ static void test_others(void **state)
     assert_int_equal(weir__curl_error((CURLcode)9999), WEIR_ETRANSFER);
 }
 
+static void test_texts_of_certificates(void **state)
+{
+    static const struct {
+        const char *text;
+        bool names;
+    } texts[] = {
+        {"OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno "
+         "0",
+         true},
+        {"error:0A000418:SSL routines::tlsv1 alert unknown ca", true},
+        {"error:0A000412:SSL routines::sslv3 alert bad certificate", true},
+        {"error:0A000412:SSL routines::ssl/tls alert bad certificate", true},
+        {"error:0A000413:SSL routines::sslv3 alert unsupported certificate", true},
+        {"error:0A000414:SSL routines::sslv3 alert certificate revoked", true},
+        {"error:0A000415:SSL routines::sslv3 alert certificate expired", true},
+        {"error:0A000416:SSL routines::sslv3 alert certificate unknown", true},
+        {"error:0A000410:SSL routines::sslv3 alert handshake failure", false},
+        {"error:0A000438:SSL routines::tlsv1 alert internal error", false},
+        {"OpenSSL SSL_read: Connection reset by peer, errno 104", false},
+        {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_int_equal(weir__curl_names_certificate(texts[i].text), texts[i].names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_code),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_texts_of_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
