@@ -1,6 +1,8 @@
 #include "base/blocks.h"
 
+#include <errno.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +42,13 @@ struct kept {
     size_t bytes;
     struct weir__recent recent;
     unsigned given;
+    unsigned long asked, fail_first, fail_last; /* of weir__blocks_fail */
     struct block *list[LISTS]; /* list[i]: LEAST + i * STEP bytes are free to use, or a few more */
 };
 
 static _Thread_local struct kept *of_thread;
+
+static atomic_ulong failures;
 
 static size_t place_for(size_t size)
 {
@@ -96,6 +101,39 @@ size_t weir__blocks_kept(void)
     return of_thread != NULL ? of_thread->bytes : 0;
 }
 
+unsigned long weir__blocks_failures(void)
+{
+    return atomic_load_explicit(&failures, memory_order_relaxed);
+}
+
+unsigned long weir__blocks_fail(unsigned long first, unsigned long last)
+{
+    struct kept *kept = of_thread;
+    unsigned long asked = kept->asked;
+    kept->asked = 0;
+    kept->fail_first = first;
+    kept->fail_last = last;
+    return asked;
+}
+
+static bool refused(struct kept *kept)
+{
+    if (kept == NULL || kept->fail_last == 0)
+        return false;
+    kept->asked++;
+    if (kept->asked < kept->fail_first || kept->asked > kept->fail_last)
+        return false;
+    errno = ENOMEM; /* as malloc says */
+    return true;
+}
+
+static void *noted(void *block)
+{
+    if (block == NULL)
+        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+    return block;
+}
+
 /* The address has room for the number of lines, as blocks lie at multiples of 16. */
 static void remember(struct kept *kept, const void *block, size_t size)
 {
@@ -121,11 +159,13 @@ void *weir__blocks_alloc(size_t size)
 {
     struct kept *kept = of_thread;
     size_t place = place_for(size);
+    if (refused(kept))
+        return noted(NULL);
     if (kept == NULL || place >= LISTS)
-        return malloc(size);
+        return noted(malloc(size));
     void *block = take(kept, place);
     if (block == NULL)
-        block = malloc(room_at(place));
+        block = noted(malloc(room_at(place)));
     remember(kept, block, size);
     return block;
 }
@@ -165,7 +205,7 @@ void *weir__blocks_realloc(void *old, size_t size)
         return weir__blocks_alloc(size);
     size_t room = malloc_usable_size(old);
     if (of_thread == NULL || room >= room_at(LISTS - 1))
-        return realloc(old, size);
+        return noted(refused(of_thread) ? NULL : realloc(old, size));
     if (size <= room && size >= room / 4)
         return old;
     void *block = weir__blocks_alloc(size);

@@ -29,6 +29,14 @@ void *weir__blocks_realloc(void *old, size_t size);
 char *weir__blocks_strdup(const char *text);
 void weir__blocks_free(void *block);
 
+/* How often memory was out in any thread so far. */
+unsigned long weir__blocks_failures(void);
+
+/* For tests, of a thread that keeps blocks: from now (1 = the next) the first to the last that it
+ * asks for fail; last = 0 switches that off. Returns how many it has asked for since it was
+ * switched on. */
+unsigned long weir__blocks_fail(unsigned long first, unsigned long last);
+
 /* The blocks that the calling thread was given last, with what of them is in use; some may be freed
  * by now. */
 enum { WEIR__RECENT = 24 };

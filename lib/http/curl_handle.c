@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "base/blocks.h"
 #include "base/mem.h"
 #include "http/curl_code.h"
 #include "http/curl_phases.h"
@@ -183,6 +184,15 @@ void weir__curl_handle_free(struct weir__curl_handle *handle)
 
 /* ---- telling it what differs ---- */
 
+/* Whether memory was out inside of libcurl since the transfer began (or of another one's
+ * meanwhile), and it may have put that so: as a URL, a name or a header that is at fault. */
+static bool lacked_memory(const struct weir__curl_handle *handle, int rc)
+{
+    bool so = rc == WEIR_EURL || rc == WEIR_ERESOLVE || rc == WEIR_EHEADERSIZE ||
+              rc == WEIR_ECERT || rc == WEIR_ETRANSFER;
+    return so && weir__blocks_failures() != handle->blocks_failed;
+}
+
 static int set_url(struct weir__curl_handle *handle, const char *url)
 {
     if (handle->url_text != NULL && strcmp(handle->url_text, url) == 0)
@@ -195,7 +205,8 @@ static int set_url(struct weir__curl_handle *handle, const char *url)
     CURLUcode rc = curl_url_set(handle->url, CURLUPART_URL, url, 0);
     if (rc != CURLUE_OK) {
         weir__free(copy);
-        return rc == CURLUE_OUT_OF_MEMORY ? WEIR_ENOMEM : WEIR_EURL;
+        return rc == CURLUE_OUT_OF_MEMORY || lacked_memory(handle, WEIR_EURL) ? WEIR_ENOMEM
+                                                                              : WEIR_EURL;
     }
     handle->url_text = copy;
     weir__net_set_for(handle->net, handle->easy, url);
@@ -371,6 +382,7 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
     handle->answered = handle->whole_head = handle->handed_on = handle->paused = false;
     handle->uploaded = 0;
     handle->failure = 0;
+    handle->blocks_failed = weir__blocks_failures();
     handle->error_text[0] = '\0';
     int rc = set_url(handle, exchange->url);
     if (rc == 0)
@@ -391,11 +403,8 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 
 /* ---- its result ---- */
 
-/* How a failure of libcurl reads once our own callbacks' reasons are known. */
-static int error_of(const struct weir__curl_handle *handle, CURLcode code)
+static int meaning_of(const struct weir__curl_handle *handle, CURLcode code)
 {
-    if (handle->failure != 0)
-        return handle->failure;
     if (code == CURLE_OUT_OF_MEMORY && handle->answered && !handle->whole_head &&
         weir__curl_trait(WEIR__CURL_LONG_LINE_OOM))
         return WEIR_EHEADERSIZE;
@@ -405,6 +414,15 @@ static int error_of(const struct weir__curl_handle *handle, CURLcode code)
         return WEIR_ECERT;
     bool on_the_way = handle->sendings == 0; /* a proxy's refusal, a connect that took too long */
     return on_the_way && (rc == WEIR_ERESET || rc == WEIR_EATTEMPTTIME) ? WEIR_ECONNECT : rc;
+}
+
+/* How a failure of libcurl reads once our own callbacks' reasons are known. */
+static int error_of(const struct weir__curl_handle *handle, CURLcode code)
+{
+    if (handle->failure != 0)
+        return handle->failure;
+    int rc = meaning_of(handle, code);
+    return lacked_memory(handle, rc) ? WEIR_ENOMEM : rc;
 }
 
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle)

@@ -46,13 +46,14 @@ struct weir__curl_handle {
      * the answer has come; content: of its content. NULL: nobody asks. */
     void (*heard)(void *owner, bool content);
     weir_response *response;
-    int64_t began_ns;  /* the shard's to use */
-    int local_port;    /* of the connection over which it was sent */
-    unsigned sendings; /* how often libcurl set about sending it */
-    bool answered;     /* a status line came ... */
-    bool whole_head;   /* ... and the empty line behind the headers ... */
-    bool handed_on;    /* ... and the response is in the hands of who takes the content */
-    bool paused;       /* that one was given a piece and took it not */
+    int64_t began_ns;            /* the shard's to use */
+    int local_port;              /* of the connection over which it was sent */
+    unsigned sendings;           /* how often libcurl set about sending it */
+    bool answered;               /* a status line came ... */
+    bool whole_head;             /* ... and the empty line behind the headers ... */
+    bool handed_on;              /* ... and the response is in the hands of who takes the content */
+    bool paused;                 /* that one was given a piece and took it not */
+    unsigned long blocks_failed; /* before it, in all */
     curl_off_t uploaded;
     int failure; /* a callback's reason to stop */
     char error_text[CURL_ERROR_SIZE];

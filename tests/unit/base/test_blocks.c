@@ -1,4 +1,5 @@
 /* Freed blocks that are kept for the next who asks. */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,6 +185,26 @@ static void test_no_memory_to_begin(void **state)
     assert_int_equal(weir__blocks_kept(), 0);
 }
 
+static void test_failures_are_counted(void **state)
+{
+    unsigned long before = weir__blocks_failures();
+    (void)state;
+    assert_true(weir__blocks_begin());
+    assert_int_equal(weir__blocks_fail(2, 3), 0);
+    void *first = weir__blocks_alloc(100);
+    assert_non_null(first);
+    errno = 0;
+    assert_null(weir__blocks_zalloc(1, 100000));
+    assert_int_equal(errno, ENOMEM);
+    assert_null(weir__blocks_realloc(first, 30000)); /* and first is still there */
+    first = weir__blocks_realloc(first, 40000);
+    assert_non_null(first);
+    assert_int_equal(weir__blocks_fail(0, 0), 4);
+    assert_int_equal(weir__blocks_failures(), before + 2);
+    weir__blocks_free(first);
+    weir__blocks_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_zeroed_and_copied),
         cmocka_unit_test(test_other_threads_keep_none),
         cmocka_unit_test(test_no_memory_to_begin),
+        cmocka_unit_test(test_failures_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
