@@ -48,6 +48,11 @@ int weir__curl_error(CURLcode code)
     return WEIR_ETRANSFER;
 }
 
+bool weir__curl_names_headers(const char *text)
+{
+    return strstr(text, "Too large response headers") != NULL;
+}
+
 /* As OpenSSL has them, behind "tlsv1 ", "tlsv13 ", "sslv3 " or, from 3.2 on, "ssl/tls ". GnuTLS
  * says no more than that there was an alert. */
 static const char *const certificate_alerts[] = {

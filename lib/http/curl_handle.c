@@ -412,6 +412,8 @@ static int meaning_of(const struct weir__curl_handle *handle, CURLcode code)
     if (!handle->answered && (rc == WEIR_ERESET || rc == WEIR_ETLS) &&
         weir__curl_names_certificate(handle->error_text))
         return WEIR_ECERT;
+    if (rc == WEIR_ERESET && weir__curl_names_headers(handle->error_text))
+        return WEIR_EHEADERSIZE;
     bool on_the_way = handle->sendings == 0; /* a proxy's refusal, a connect that took too long */
     return on_the_way && (rc == WEIR_ERESET || rc == WEIR_EATTEMPTTIME) ? WEIR_ECONNECT : rc;
 }

@@ -77,8 +77,29 @@ static int or_code(int rc, int when_over)
     return rc == WEIR_ENEVER ? when_over : rc;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Takes the end of the last line away, so that what comes is more of it. */
+static void open_last_line(struct weir__buf *head)
+{
+    while (head->len > 0 && is_space(head->data[head->len - 1]))
+        head->len--;
+}
+
 int weir__response_add_line(weir_response *response, const char *line, size_t len)
 {
+    bool folded = len > 0 && (line[0] == ' ' || line[0] == '\t') && response->head.len > 0;
+    if (folded) {
+        for (; len > 0 && is_space(line[0]) && line[0] != '\n'; len--)
+            line++;
+        open_last_line(&response->head);
+        int rc = weir__buf_adds(&response->head, " ");
+        if (rc < 0)
+            return or_code(rc, WEIR_EHEADERSIZE);
+    }
     return or_code(weir__buf_add(&response->head, line, len), WEIR_EHEADERSIZE);
 }
 

@@ -56,7 +56,8 @@ void weir__response_reset(weir_response *response);
  * it went stays known. */
 void weir__response_forget_answer(weir_response *response);
 
-/* Appends one raw header line, as a server sent it. Errors as weir_response_add_header. */
+/* Appends one raw header line, as a server sent it. One that begins with white space goes on with
+ * the value of the line before (RFC 9112, section 5.2). Errors as weir_response_add_header. */
 int weir__response_add_line(weir_response *response, const char *line, size_t len);
 
 /* As weir_response_header, for the first of n names that there is, in one pass. */

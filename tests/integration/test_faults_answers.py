@@ -79,6 +79,9 @@ class Sizes(FaultTest):
         head = b"HTTP/1.1 200 OK\r\n"
         self.check(head, b"X-Many: " + b"x" * 1014 + b"\r\n", "WEIR_EHEADERSIZE", MIB)
 
+    def test_endless_answers_before_the_answer(self):
+        self.check(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100, "WEIR_EHEADERSIZE", MIB)
+
     def header(self, lines, length):
         """An answer with so many lines of so many bytes."""
         text = b"HTTP/1.1 200 OK\r\n" + (b"X-A: " + b"v" * (length - 7) + b"\r\n") * lines

@@ -88,6 +88,13 @@ static void test_others(void **state)
     assert_int_equal(weir__curl_error((CURLcode)9999), WEIR_ETRANSFER);
 }
 
+static void test_texts_of_headers(void **state)
+{
+    (void)state;
+    assert_true(weir__curl_names_headers("Too large response headers: 307217 > 307200"));
+    assert_false(weir__curl_names_headers("Recv failure: Connection reset by peer"));
+}
+
 static void test_texts_of_certificates(void **state)
 {
     static const struct {
@@ -119,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_code),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_texts_of_headers),
         cmocka_unit_test(test_texts_of_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

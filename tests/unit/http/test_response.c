@@ -104,17 +104,21 @@ static void test_headers(void **state)
 
 static void test_raw_lines_as_servers_send_them(void **state)
 {
-    static const char *const lines[] = {"A:1\r\n",    "B:  2  \r\n",      "C: x: y\r\n",
-                                        "D: old\r\n", " folded: yes\r\n", "E: bare\n"};
+    static const char *const lines[] = {" f: before all\r\n", "A:1\r\n",     "B:  2  \r\n",
+                                        "C: x: y\r\n",        "D: old \r\n", " \r\n",
+                                        "\t folded: yes\r\n", "E: bare\n",   "G:\r\n",
+                                        " later\r\n",         "H: 1\n",      " 2"};
     weir_response *response = *state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_int_equal(weir__response_add_line(response, lines[i], strlen(lines[i])), 0);
     assert_header(response, "a", "1");
     assert_header(response, "b", "2");
     assert_header(response, "c", "x: y");
-    assert_header(response, "d", "old");
+    assert_header(response, "d", "old folded: yes");
     assert_header(response, "folded", NULL);
     assert_header(response, "e", "bare");
+    assert_header(response, "g", "later");
+    assert_header(response, "h", "1 2");
 }
 
 static void test_header_that_would_be_two(void **state)
