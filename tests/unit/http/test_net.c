@@ -413,7 +413,7 @@ static int connections_are_not_inherited(void *arg)
     enum { FILES = 256 };
     struct script_server *server = SCRIPT_SERVER(answer);
     weir_client *client = CLIENT(server, .concurrency = 1);
-    int port = atoi(strrchr(script_server_url(server), ':') + 1), found = 0;
+    int port = (int)strtol(strrchr(script_server_url(server), ':') + 1, NULL, 10), found = 0;
     (void)arg;
     check_answer(client, POST_TO("/"), 200, "ok");
     for (int fd = 0; fd < FILES; fd++) {
