@@ -44,6 +44,15 @@ void weir__curl_handle_route(const struct weir__curl_handle *handle)
     weir__curl_route(handle->easy, handle->net, handle->sendings > 0, &handle->response->route);
 }
 
+bool weir__curl_handle_is_http1(const struct weir__curl_handle *handle)
+{
+    long version = CURL_HTTP_VERSION_NONE;
+    if (handle->net->opts.http2 == WEIR_HTTP2_OFF)
+        return true;
+    curl_easy_getinfo(handle->easy, CURLINFO_HTTP_VERSION, &version);
+    return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
+}
+
 /* The response is complete but for what is to come of the content: it changes no more. */
 static bool hand_on(struct weir__curl_handle *handle)
 {

@@ -71,6 +71,9 @@ int weir__curl_handle_set(struct weir__curl_handle *handle, const struct weir_ex
 /* What is known, at any time, of the server having got the request. */
 enum weir_sent weir__curl_handle_sent(const struct weir__curl_handle *handle);
 
+/* Whether its answer came by HTTP/1, where no other may use the connection. */
+bool weir__curl_handle_is_http1(const struct weir__curl_handle *handle);
+
 /* Tells the response which way the transfer goes, as far as that is known by now. */
 void weir__curl_handle_route(const struct weir__curl_handle *handle);
 

@@ -1,7 +1,5 @@
 #include "http/curl_shard.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -60,22 +58,6 @@ static void leave(struct weir__curl_handle *handle)
     shard->unused = 0;
 }
 
-/* 0: it has none. */
-static int port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } name = {.any.sa_family = AF_UNSPEC};
-    socklen_t len = sizeof name;
-    if (getsockname(fd, &name.any, &len) < 0)
-        return 0;
-    return name.any.sa_family == AF_INET    ? ntohs(name.in.sin_port)
-           : name.any.sa_family == AF_INET6 ? ntohs(name.in6.sin6_port)
-                                            : 0;
-}
-
 /* Whether the connection that the transfer has left goes on, which it does with HTTP/2 alone, and
  * has brought nothing. libcurl does not tell which one it was while others use it, but its port. */
 static bool has_fallen_silent(const struct weir__curl_handle *handle, int64_t patience_ns)
@@ -87,7 +69,7 @@ static bool has_fallen_silent(const struct weir__curl_handle *handle, int64_t pa
     if (handle->sendings == 0 || handle->local_port <= 0 || handle->began_ns > since_ns)
         return false;
     for (int fd = -1; (fd = weir__sockets_next_standing(sockets, handle->shard, fd)) >= 0;) {
-        if (port_of(fd) != handle->local_port)
+        if (weir__socket_port(fd) != handle->local_port)
             continue;
         found = true;
         if (sockets->of[fd]->heard_ns > since_ns)
@@ -186,21 +168,12 @@ static void on_ready(struct weir__socket *socket, int events)
     act(socket->shard, socket->watcher.fd, mask);
 }
 
-static bool is_http1(const struct weir__shard *shard, const struct weir__curl_handle *handle)
-{
-    long version = CURL_HTTP_VERSION_NONE;
-    if (!shard->shards->http2)
-        return true;
-    curl_easy_getinfo(handle->easy, CURLINFO_HTTP_VERSION, &version);
-    return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
-}
-
 /* No transfer wants to hear from it: its last one has ended (or it is closed next), or waits for
  * its reader. With HTTP/2 others may use it, too, so that is asked later. */
 static void note_idle(struct weir__shard *shard, const struct weir__socket *socket,
                       const struct weir__curl_handle *handle)
 {
-    bool silent = socket->stands && handle != NULL && is_http1(shard, handle);
+    bool silent = socket->stands && handle != NULL && weir__curl_handle_is_http1(handle);
     if ((silent && !handle->paused) || (!silent && shard->shards->http2))
         weir__idle_add(shard->idle, socket->watcher.fd, socket->id, silent);
 }

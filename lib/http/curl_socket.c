@@ -1,5 +1,8 @@
 #include "http/curl_socket.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -126,4 +129,19 @@ void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard 
         if (sockets->of[i] != NULL && sockets->of[i]->shard == shard)
             forget(sockets, sockets->of[i]);
     }
+}
+
+int weir__socket_port(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } name = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof name;
+    if (getsockname(fd, &name.any, &len) < 0)
+        return 0;
+    return name.any.sa_family == AF_INET    ? ntohs(name.in.sin_port)
+           : name.any.sa_family == AF_INET6 ? ntohs(name.in6.sin6_port)
+                                            : 0;
 }

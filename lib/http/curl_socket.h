@@ -64,4 +64,7 @@ int weir__sockets_next_standing(const struct weir__sockets *sockets,
 /* Lets go of all that are watched for the shard. */
 void weir__sockets_drop(struct weir__sockets *sockets, const struct weir__shard *shard);
 
+/* The port at this end; 0: it has none. */
+int weir__socket_port(int fd);
+
 #endif
