@@ -7,7 +7,12 @@
  *                         -> attempt -> would another help? -> backoff }
  * Nothing is held during the backoff. A "too fast" answer (429) closes one gate for all requests
  * that share the client's limiter until the time the server names; with `limiters`, for those of
- * its key. */
+ * its key.
+ *
+ * A client belongs to the runtime that it was made in (weir_run, weir_embed_new). Its connections
+ * end with that at the latest; the client can be freed then or later, by any thread. Requests from
+ * elsewhere, or later, are WEIR_ENORUNTIME, but its counts can be read once the runtime has ended.
+ */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
 
@@ -36,8 +41,8 @@ struct weir_client_opts {
                                    other; without a base URL, with every request. */
     const char *bearer_token;   /* sent as "Authorization: Bearer ..." as the headers above; needs
                                    a base URL. NULL: none */
-    weir_limiter *limiter;      /* shared with others, must outlive the client; NULL: an own one,
-                                   made from the next four, which must be 0 otherwise */
+    weir_limiter *limiter;      /* shared with others, in use until the client is freed; NULL: an
+                                   own one, made from the next four, which must be 0 otherwise */
     uint64_t concurrency;       /* attempts in flight at most; 0: WEIR_CLIENT_CONCURRENCY */
     uint64_t rate;              /* as in weir_limiter_opts */
     int64_t period_ms;
@@ -63,13 +68,15 @@ extern "C" {
 
 /* A client in *out; opts may be NULL. Free it with weir_client_free. Errors, with NULL in *out:
  * WEIR_EINVAL (a bad option, options that contradict each other, a NULL out), WEIR_EURL (base URL),
- * WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME, WEIR_ENOTSUP (virtual clock without a transport of
- * your own), WEIR_EIO (a file of .net), WEIR_ELIBCURL. What is wrong with .net or with libcurl
- * stands in the log, too, as an error. Does not suspend. */
+ * WEIR_EHEADER, WEIR_ENOMEM, WEIR_ENORUNTIME (also: .limiter or .limiters is of another runtime),
+ * WEIR_ENOTSUP (virtual clock without a transport of your own), WEIR_EIO (a file of .net),
+ * WEIR_ELIBCURL. What is wrong with .net or with libcurl stands in the log, too, as an error. Does
+ * not suspend. */
 WEIR_API int weir_client_new(weir_client **out, const struct weir_client_opts *opts);
 
-/* Frees the client. NULL is fine. Returns 0, or WEIR_EBUSY while requests are under way (nothing
- * is done then). Does not suspend. */
+/* Frees the client, also once its runtime has ended. NULL is fine. Returns 0, or with nothing done
+ * WEIR_EBUSY (requests are under way, or a stream is open), WEIR_ENORUNTIME (its runtime goes on,
+ * in another thread). Does not suspend. */
 WEIR_API int weir_client_free(weir_client *client);
 
 /* The limiter the client uses, borrowed; NULL: one for each key, or a NULL client. Does not
@@ -77,12 +84,12 @@ WEIR_API int weir_client_free(weir_client *client);
 WEIR_API weir_limiter *weir_client_limiter(const weir_client *client);
 
 /* Fills *stats, whose size must be set, with the state of the client's circuit breaker; all zero
- * (closed) for a client without one. 0, or WEIR_EINVAL: a size that was never set, a NULL client.
- * Does not suspend. */
+ * (closed) for a client without one. 0, or WEIR_EINVAL (a size that was never set, a NULL client),
+ * WEIR_ENORUNTIME (as of weir_client_free). Does not suspend. */
 WEIR_API int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_stats *stats);
 
-/* The same of its hedging, with the same errors. delay_ms is -1 for a client without. Does not
- * suspend. */
+/* The same of its hedging: 0, or WEIR_EINVAL likewise. delay_ms is -1 for a client without. Does
+ * not suspend. */
 WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedge_stats *stats);
 
 /* Sends the request and waits for its answer. Suspends.
@@ -102,7 +109,8 @@ WEIR_API int weir_client_hedge_stats(const weir_client *client, struct weir_hedg
  *   WEIR_EKEYS      its key is new, and all limiters of the client's set are in use
  *   WEIR_EOPEN      the circuit breaker is open; nothing was sent, and the error text tells the
  *                   last failure
- *   WEIR_ENORUNTIME the caller is no task; nothing was sent
+ *   WEIR_ENORUNTIME the caller is no task, or one of another runtime than the client's; nothing
+ *                   was sent
  *   WEIR_EINVAL     also for a NULL client, which the error text tells, and for a NULL out
  *   WEIR_ENOMEM, or what a transport of your own, or .give_up of weir_retry_opts, returned.
  * *out is set in each case but for NULL when memory is out: it tells the attempts, and the last

@@ -14,9 +14,11 @@ extern "C" {
 /* Attaches a runtime to the loop, on the loop's thread; tasks run whenever the loop does (ev_run),
  * one turn of them before each wait of the loop. From now on clients, semaphores and the like can
  * be made outside of tasks too; what suspends needs a task, and returns WEIR_ENORUNTIME in a
- * callback. opts as weir_run's, but for the clock,
- * which is the real one; SIGPIPE as there. Free it with weir_embed_free, before the loop goes.
- * Errors: WEIR_EBUSY (this thread has a runtime), WEIR_EINVAL, WEIR_ENOMEM. */
+ * callback. opts as weir_run's, but for the clock, which is the real one; SIGPIPE as there. Free it
+ * with weir_embed_free, before the loop goes; clients and the like then or later, even when the
+ * loop is gone. The functions below are for the loop's thread: on another they do nothing, and
+ * return WEIR_ENORUNTIME. Errors: WEIR_EBUSY (this thread has a runtime), WEIR_EINVAL,
+ * WEIR_ENOMEM. */
 WEIR_API int weir_embed_new(weir_embed **out, struct ev_loop *loop,
                             const struct weir_run_opts *opts);
 

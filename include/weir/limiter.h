@@ -6,7 +6,12 @@
  * A bucket is the virtual-scheduling form of the generic cell rate algorithm (ITU-T I.371,
  * annex A) in integer nanoseconds: with `rate` tokens per `period_ms` and `burst` capacity, a
  * request for n tokens is granted at the earliest time at which the bucket, refilled steadily,
- * holds n. */
+ * holds n.
+ *
+ * A limiter belongs to the runtime that it was made in. Elsewhere, and once that has ended, what
+ * can fail returns WEIR_ENORUNTIME and the rest does nothing; but after the end it can be freed,
+ * its permits ended and its statistics read, by any thread. The same holds for the sets of
+ * <weir/limiters.h>. */
 #ifndef WEIR_LIMITER_H
 #define WEIR_LIMITER_H
 
@@ -208,7 +213,8 @@ WEIR_API void weir_limiter_pause_ms(weir_limiter *limiter, int64_t wait_ms);
  * For a graceful stop. Does not suspend. */
 WEIR_API void weir_limiter_close(weir_limiter *limiter);
 
-/* Fills *stats, whose size must be set: 0, else WEIR_EINVAL. Does not suspend. */
+/* Fills *stats, whose size must be set: 0, WEIR_EINVAL, or WEIR_ENORUNTIME (its runtime goes on, in
+ * another thread). Once the runtime has ended time stands still. Does not suspend. */
 WEIR_API int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats);
 
 #ifdef __cplusplus

@@ -8,7 +8,9 @@
  *
  * A limiter is made when its key is first used. A request without a .limit_key has the key of its
  * server, "scheme://host:port" in small letters, such as "https://api.example.com:443". A key that
- * you give stands for itself: put the host or the API key into it where those differ, too. */
+ * you give stands for itself: put the host or the API key into it where those differ, too.
+ *
+ * A set belongs to its runtime, as each limiter does (<weir/limiter.h>). */
 #ifndef WEIR_LIMITERS_H
 #define WEIR_LIMITERS_H
 

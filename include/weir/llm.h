@@ -8,8 +8,9 @@
  *     weir_llm_free(llm);
  *
  * A call goes the whole way of a request: its turn at the limiter, attempts, waits. What these
- * structs have no member for goes out by .extra and comes back in the answer's .body. The header
- * needs jansson's: pkg-config --cflags --libs weir jansson. */
+ * structs have no member for goes out by .extra and comes back in the answer's .body. It belongs to
+ * the runtime that it was made in, and may be freed later, as a client (<weir/client.h>). The
+ * header needs jansson's: pkg-config --cflags --libs weir jansson. */
 #ifndef WEIR_LLM_H
 #define WEIR_LLM_H
 
@@ -131,7 +132,8 @@ extern "C" {
  * not suspend. */
 WEIR_API int weir_llm_new(weir_llm **out, const struct weir_llm_opts *opts);
 
-/* Frees it: 0 (NULL is fine), or WEIR_EBUSY as weir_client_free. Does not suspend. */
+/* Frees it: 0 (NULL is fine), or WEIR_EBUSY, WEIR_ENORUNTIME as weir_client_free. Does not suspend.
+ */
 WEIR_API int weir_llm_free(weir_llm *llm);
 
 /* The client below, borrowed: for its counts, and for other calls to the same API. NULL for a

@@ -44,8 +44,8 @@ extern "C" {
 /* A map in *out, which begins to work; opts may be NULL. At most `concurrency` items are out of the
  * source and not yet handed on (twice that when ordered): a slow taker slows the source down. An
  * item costs no allocation and no task: as many tasks as are needed, `concurrency` at most, live as
- * long as the source. Free it with weir_map_free. Errors: WEIR_EINVAL (no source or worker, a bad
- * option), WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
+ * long as the source. Free it with weir_map_free, before the runtime ends. Errors: WEIR_EINVAL (no
+ * source or worker, a bad option), WEIR_ENOMEM, WEIR_ENORUNTIME. Does not suspend. */
 WEIR_API int weir_map_new(weir_map **out, weir_map_source_fn source, weir_map_worker_fn worker,
                           const struct weir_map_opts *opts);
 

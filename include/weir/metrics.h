@@ -1,6 +1,6 @@
 /* A client's counts and times, always kept, in 2 KB that do not grow, and as Prometheus text. To be
- * read at any time in the client's thread, from callbacks too; nothing here suspends or allocates.
- */
+ * read at any time in the client's thread, from callbacks too, and in any once its runtime has
+ * ended; nothing here suspends or allocates. */
 #ifndef WEIR_METRICS_H
 #define WEIR_METRICS_H
 

@@ -25,20 +25,20 @@ extern "C" {
  * for. */
 WEIR_API int weir_offload(int (*fn)(void *arg), void *arg);
 
-/* A waker in *out. Free it with weir_waker_free before the runtime ends, when nobody may signal it
- * any more. Errors: WEIR_ENOMEM (also: no descriptor), WEIR_ENORUNTIME, WEIR_ENOTSUP (under the
- * virtual clock). */
+/* A waker in *out, for this runtime. Free it with weir_waker_free, there or when that has ended;
+ * nobody may be signalling it meanwhile, nor while the runtime ends. Errors: WEIR_ENOMEM (also: no
+ * descriptor), WEIR_ENORUNTIME, WEIR_ENOTSUP (under the virtual clock). */
 WEIR_API int weir_waker_new(weir_waker **out);
 WEIR_API void weir_waker_free(weir_waker *waker); /* NULL is fine; who waits gets WEIR_ECLOSED */
 
 /* The one function of weir that any thread may call, and a signal handler too. Wakes the task that
  * waits, or the next that does; several signals may count as one. What was written before it can be
- * read by the task that it wakes. */
+ * read by the task that it wakes. Does nothing once the runtime has ended. */
 WEIR_API void weir_waker_signal(weir_waker *waker);
 
 /* Suspends until it was signalled since the last return. While a task waits here, other tasks that
  * wait for ever are no deadlock. 0, WEIR_ECANCELED, WEIR_ECLOSED, WEIR_EBUSY when another task
- * waits on it already, WEIR_ENORUNTIME outside of tasks. */
+ * waits on it already, WEIR_ENORUNTIME outside of tasks and of the waker's runtime. */
 WEIR_API int weir_waker_wait(weir_waker *waker);
 
 #ifdef __cplusplus

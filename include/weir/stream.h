@@ -13,7 +13,10 @@
  *
  * A reader that is slower than the server holds the server back: when buffer_bytes are full no more
  * is taken from the connection. (With HTTP/2, whose connections are shared, up to 32 MiB are, which
- * is libcurl's window: <weir/net.h>.) */
+ * is libcurl's window: <weir/net.h>.)
+ *
+ * A stream belongs to its client's runtime and ends with that at the latest. It is closed before
+ * the client is freed, then or later. */
 #ifndef WEIR_STREAM_H
 #define WEIR_STREAM_H
 
@@ -95,7 +98,8 @@ WEIR_API const weir_response *weir_stream_response(const weir_stream *stream);
 /* Reads up to size (> 0) bytes of the content into buf: how many, or 0 at its end. Suspends while
  * there are none. Otherwise
  *   WEIR_ECANCELED  the caller is cancelled, or a deadline of its own passed; may be called again
- *   WEIR_ENORUNTIME the caller is no task, and nothing is there; may be called again
+ *   WEIR_ENORUNTIME the caller is no task, and nothing is there, or the stream is of another
+ *                   runtime than the caller's; may be called again
  *   WEIR_EIDLE      nothing came for idle_ms
  *   WEIR_ERESET, WEIR_EPROTO, WEIR_ETRANSFER, WEIR_ENOMEM   how the transfer failed
  *   WEIR_EINVAL     size is 0
@@ -114,7 +118,8 @@ WEIR_API int weir_sse_next(weir_stream *stream, const struct weir_sse_event **ev
 
 /* Closes the stream, whatever its state, and frees it. NULL is fine. What is not read to its end
  * costs the connection. No other task may be reading. May suspend for a moment, and a cancel of the
- * caller does not keep it from its end. Outside of tasks it does not suspend. */
+ * caller does not keep it from its end. Outside of tasks it does not suspend. Does nothing while
+ * the stream's runtime goes on in another thread. */
 WEIR_API void weir_stream_close(weir_stream *stream);
 
 #ifdef __cplusplus

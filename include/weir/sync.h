@@ -9,6 +9,8 @@
  *   - Freeing one wakes those who wait with WEIR_ECLOSED; they do not touch it again.
  * What suspends returns WEIR_ENORUNTIME outside of tasks, at once and even when it would not have
  * to wait; what does not suspend can be called there too, but for a lock, whose owner is a task.
+ * They are for the tasks of one runtime, and not guarded against other threads; once it has ended
+ * they can still be freed.
  * The `new` functions fill *out and fail with WEIR_ENOMEM, WEIR_ENORUNTIME or WEIR_EINVAL; the
  * `free` functions take NULL. Nothing here suspends unless its comment says so. */
 #ifndef WEIR_SYNC_H

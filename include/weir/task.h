@@ -8,6 +8,8 @@
  * A task is a function that runs on a stack of its own. A call that "suspends" lets other tasks of
  * the same thread run until it can go on; every other call runs through at once. One runtime
  * lives in one thread and its objects (tasks, groups, semaphores, limiters, clients) stay there.
+ * Tasks and groups are gone when it ends, and a map is freed before that; the others are the
+ * caller's to free, then or later.
  *
  * What suspends needs a task. Outside of one, as in a watcher's callback beside an embedded runtime
  * (embed.h), such a call returns WEIR_ENORUNTIME and changes nothing. Only a call whose comment
@@ -110,7 +112,8 @@ WEIR_API int weir_group_free(weir_group *group);
  * and that is valid until the group or the task is freed; or NULL when memory is out, the group is
  * being freed, or the caller was cancelled while it waited, which the group remembers: weir_gather
  * then returns the error, so that loops need not check each call. Suspends only while the group has
- * max_live unfinished tasks (outside of a task: NULL, and the group remembers WEIR_ENORUNTIME). */
+ * max_live unfinished tasks (outside of a task: NULL, and the group remembers WEIR_ENORUNTIME).
+ * NULL on another thread than the group's, too, of which the group knows nothing. */
 #define weir_spawn(group, fn, arg) weir_spawn_named((group), (fn), (arg), #fn)
 
 /* As weir_spawn with a name of your own, which must live as long as the task. */

@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "policy/gate.h"
 #include "policy/learn.h"
-#include "task/sched.h"
+#include "task/home.h"
 
 /* Timers wake late. A waiter that waited for its slot alone and whose slot has passed by less than
  * this is granted as of its slot, so that a rate without burst is still used in full; beyond it the
@@ -45,7 +45,8 @@ struct weir__blocked {
 };
 
 struct weir_limiter {
-    struct weir__rt *rt;
+    struct weir__rt *rt; /* as long as its home is here */
+    struct weir__home home;
     struct weir__gate gate;
     bool learns; /* the stays that say so are also paced by what is learned from them */
     struct weir__learn learn;
@@ -111,6 +112,11 @@ enum weir__went {
 };
 void weir__admission_leave(weir_limiter *limiter, struct weir__stay *stay, enum weir__went went,
                            const struct weir__told *told);
+
+/* Settles, leaves and lets go. Once the limiter's runtime has ended, the last of these alone; and
+ * nothing, false, where that goes on elsewhere. */
+bool weir__admission_end(weir_limiter *limiter, struct weir__stay *stay, enum weir__went went,
+                         int64_t tokens);
 
 /* Says so before the end, for what goes on after its answer has begun: _leave is told
  * WEIR__WENT_UNKNOWN then. */

@@ -71,7 +71,9 @@ static void say_learned(const weir_limiter *limiter, int64_t now_ns,
 
 int weir_limiter_stats(const weir_limiter *limiter, struct weir_limiter_stats *stats)
 {
-    int64_t now_ns = weir__now_ns(limiter->rt);
+    if (!weir__home_lets_free(&limiter->home))
+        return WEIR_ENORUNTIME;
+    int64_t now_ns = weir__home_now_ns(&limiter->home);
     struct weir_limiter_stats own = {
         .waiting = limiter->waiting,
         .holding = limiter->holding,

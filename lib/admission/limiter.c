@@ -37,6 +37,11 @@ static double rate_per_s(const weir_limiter *limiter)
     return weir__limits_per_s(&limiter->limits, WEIR_REQUESTS);
 }
 
+static bool is_here(const weir_limiter *limiter)
+{
+    return weir__home_is_here(&limiter->home);
+}
+
 int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
 {
     struct weir_limiter_opts own;
@@ -51,6 +56,7 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
     if (limiter == NULL)
         return WEIR_ENOMEM;
     limiter->rt = rt;
+    weir__home_init(&limiter->home, NULL);
     limiter->users = 1;
     limiter->concurrency = own.concurrency;
     limiter->learns = own.learn == WEIR_LEARN_ON && own.shared == NULL;
@@ -70,6 +76,8 @@ int weir_limiter_new(weir_limiter **out, const struct weir_limiter_opts *opts)
 
 void weir_limiter_close(weir_limiter *limiter)
 {
+    if (!is_here(limiter))
+        return;
     limiter->closed = true;
     weir__queue_close(limiter);
     weir__wake_all(&limiter->sleepers, WEIR_ECLOSED);
@@ -77,7 +85,7 @@ void weir_limiter_close(weir_limiter *limiter)
 
 void weir_limiter_free(weir_limiter *limiter)
 {
-    if (limiter == NULL)
+    if (limiter == NULL || !weir__home_lets_free(&limiter->home))
         return;
     weir_limiter_close(limiter);
     weir__admission_let_go(limiter);
@@ -90,6 +98,7 @@ void weir__admission_let_go(weir_limiter *limiter)
     weir__limits_free(&limiter->limits);
     weir_shared_close(limiter->shared);
     weir__overall_part(limiter);
+    weir__home_leave(&limiter->home);
     weir__free(limiter);
 }
 
@@ -99,12 +108,16 @@ void weir__admission_let_go(weir_limiter *limiter)
 int weir_limiter_acquire(weir_limiter *limiter, uint64_t amount)
 {
     struct weir__stay stay = {.counted = limiter->concurrency > 0};
+    if (!is_here(limiter))
+        return WEIR_ENORUNTIME;
     return weir__admission_enter(limiter, &stay, amount);
 }
 
 int weir_limiter_try(weir_limiter *limiter, uint64_t amount)
 {
     struct weir__stay stay = {.counted = limiter->concurrency > 0};
+    if (!is_here(limiter))
+        return WEIR_ENORUNTIME;
     return weir__admission_try(limiter, &stay, amount);
 }
 
@@ -113,9 +126,9 @@ int weir_limiter_try(weir_limiter *limiter, uint64_t amount)
  * gate is closed, when it is most likely one from before. */
 void weir_limiter_release(weir_limiter *limiter)
 {
-    int64_t now_ns = weir__now_ns(limiter->rt);
-    if (limiter->concurrency == 0)
+    if (limiter->concurrency == 0 || !is_here(limiter))
         return;
+    int64_t now_ns = weir__now_ns(limiter->rt);
     weir__queue_release(limiter, now_ns);
     if (now_ns >= limiter->gate.open_ns)
         weir__gate_success(&limiter->gate, now_ns);
@@ -126,6 +139,8 @@ void weir_limiter_release(weir_limiter *limiter)
 
 int weir_limiter_set_limit(weir_limiter *limiter, size_t index, const struct weir_limit *limit)
 {
+    if (!is_here(limiter))
+        return WEIR_ENORUNTIME;
     if (limiter->shared != NULL)
         return WEIR_ENOTSUP;
     int rc = weir__limits_change(&limiter->limits, index, limit, weir__now_ns(limiter->rt));
@@ -138,6 +153,8 @@ int weir_limiter_set_limit(weir_limiter *limiter, size_t index, const struct wei
 
 int weir_limiter_set_concurrency(weir_limiter *limiter, uint64_t concurrency)
 {
+    if (!is_here(limiter))
+        return WEIR_ENORUNTIME;
     if (concurrency == 0 || limiter->concurrency == 0)
         return WEIR_EINVAL;
     limiter->concurrency = concurrency;
@@ -147,6 +164,8 @@ int weir_limiter_set_concurrency(weir_limiter *limiter, uint64_t concurrency)
 
 void weir_limiter_pause_ms(weir_limiter *limiter, int64_t wait_ms)
 {
+    if (!is_here(limiter))
+        return;
     int64_t now_ns = weir__now_ns(limiter->rt), before_ns = limiter->gate.open_ns;
     weir__queue_close_gate(limiter, weir__ns_add(now_ns, weir__ms_to_ns(wait_ms)), now_ns);
     if (limiter->gate.open_ns != before_ns)

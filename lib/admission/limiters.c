@@ -18,7 +18,8 @@ struct keyed {
 };
 
 struct weir_limiters {
-    struct weir__rt *rt;
+    struct weir__rt *rt; /* as long as its home is here */
+    struct weir__home home;
     struct weir_limiter_opts each; /* its limits lie behind it */
     struct weir_limit limits[WEIR_LIMITS_MAX];
     struct weir__overall *overall; /* NULL: none */
@@ -102,6 +103,7 @@ int weir_limiters_new(weir_limiters **out, const struct weir_limiters_opts *opts
     if (set == NULL)
         return WEIR_ENOMEM;
     set->rt = weir__rt();
+    weir__home_init(&set->home, NULL);
     set->users = 1;
     weir__list_init(&set->recent);
     rc = set_up(set, &own);
@@ -136,11 +138,14 @@ void weir__limiters_let_go(weir_limiters *set)
     weir__hash_free(&set->table);
     weir__overall_let_go(set->overall);
     weir_shared_close(set->each.shared);
+    weir__home_leave(&set->home);
     weir__free(set);
 }
 
 void weir_limiters_close(weir_limiters *set)
 {
+    if (!weir__home_is_here(&set->home))
+        return;
     set->closed = true;
     for (struct weir__list *node = set->recent.next; node != &set->recent; node = node->next)
         weir_limiter_close(keyed_at(node)->limiter);
@@ -148,10 +153,15 @@ void weir_limiters_close(weir_limiters *set)
 
 void weir_limiters_free(weir_limiters *set)
 {
-    if (set == NULL)
+    if (set == NULL || !weir__home_lets_free(&set->home))
         return;
     weir_limiters_close(set);
     weir__limiters_let_go(set);
+}
+
+bool weir__limiters_are_here(const weir_limiters *set)
+{
+    return weir__home_is_here(&set->home);
 }
 
 uint64_t weir__limiters_concurrency(const weir_limiters *set)
@@ -256,6 +266,8 @@ static int add(weir_limiters *set, uint64_t hash, const char *key, size_t len,
 
 static int check_key(const weir_limiters *set, const char *key, size_t len)
 {
+    if (!weir__home_is_here(&set->home))
+        return WEIR_ENORUNTIME;
     if (key == NULL || len > WEIR_LIMIT_KEY_MAX)
         return WEIR_EINVAL;
     return set->closed ? WEIR_ECLOSED : 0;
@@ -335,6 +347,8 @@ int weir_limiters_stats(const weir_limiters *set, struct weir_limiter_stats *sta
     struct weir_limiter_stats all = set->gone;
     struct weir_limiter_stats first = {.told_limit = -1, .told_remaining = -1, .told_reset_ms = -1};
     const struct keyed *busiest = NULL;
+    if (!weir__home_lets_free(&set->home))
+        return WEIR_ENORUNTIME;
     for (struct weir__list *node = set->recent.next; node != &set->recent; node = node->next) {
         struct weir_limiter_stats one = stats_of(keyed_at(node));
         sum(&all, &one);

@@ -13,6 +13,8 @@ int weir__limiters_use(weir_limiters *set, const char *key, size_t len, weir_lim
 weir_limiters *weir__limiters_ref(weir_limiters *set);
 void weir__limiters_let_go(weir_limiters *set); /* NULL: nothing */
 
+bool weir__limiters_are_here(const weir_limiters *set); /* as weir__home_is_here */
+
 /* The bound over all keys; 0: none. */
 uint64_t weir__limiters_concurrency(const weir_limiters *set);
 

@@ -17,6 +17,8 @@ static int read_want(const weir_limiter *limiter, const struct weir_want *given,
                      struct weir__stay *stay)
 {
     struct weir_want want;
+    if (!weir__home_is_here(&limiter->home))
+        return WEIR_ENORUNTIME;
     int rc = weir__opts_copy(&want, sizeof want, given);
     if (rc < 0 || want.reserved != 0 || want.priority < -WEIR_PRIORITY_MAX ||
         want.priority > WEIR_PRIORITY_MAX)
@@ -69,16 +71,26 @@ int weir_limiter_try_reserve(weir_limiter *limiter, const struct weir_want *want
     return granted(permit, limiter, rc);
 }
 
+bool weir__admission_end(weir_limiter *limiter, struct weir__stay *stay, enum weir__went went,
+                         int64_t tokens)
+{
+    bool here = weir__home_is_here(&limiter->home);
+    if (!here && !weir__home_has_ended(&limiter->home))
+        return false;
+    if (here) {
+        weir__admission_settle(limiter, stay, tokens);
+        weir__admission_leave(limiter, stay, went, NULL);
+    }
+    weir__admission_let_go(limiter);
+    return true;
+}
+
 static void end(weir_permit *storage, enum weir__went went, int64_t tokens)
 {
     struct permit *permit = (struct permit *)(void *)storage;
     weir_limiter *limiter = permit->limiter;
-    if (limiter == NULL)
-        return;
-    permit->limiter = NULL;
-    weir__admission_settle(limiter, &permit->stay, tokens);
-    weir__admission_leave(limiter, &permit->stay, went, NULL);
-    weir__admission_let_go(limiter);
+    if (limiter != NULL && weir__admission_end(limiter, &permit->stay, went, tokens))
+        permit->limiter = NULL;
 }
 
 void weir_permit_settle(weir_permit *permit, int64_t tokens)

@@ -178,11 +178,12 @@ void weir__circuit_explain(const struct weir__circuit *circuit, weir_response *r
     weir_response_set_failure(response, response->sent, text);
 }
 
-void weir__circuit_figures(const struct weir__circuit *circuit, struct weir_breaker_stats *stats)
+void weir__circuit_figures(const struct weir__circuit *circuit, int64_t at_ns,
+                           struct weir_breaker_stats *stats)
 {
     if (circuit == NULL)
         return;
-    weir__breaker_figures(&circuit->breaker, now_ns(circuit), stats);
+    weir__breaker_figures(&circuit->breaker, at_ns, stats);
     stats->refused = circuit->refused;
     stats->waiting = circuit->waiting;
 }

@@ -49,6 +49,7 @@ void weir__circuit_give_back(struct weir__circuit *circuit, struct weir__pass *p
 void weir__circuit_explain(const struct weir__circuit *circuit, weir_response *response);
 
 /* Fills *stats but for its size. */
-void weir__circuit_figures(const struct weir__circuit *circuit, struct weir_breaker_stats *stats);
+void weir__circuit_figures(const struct weir__circuit *circuit, int64_t at_ns,
+                           struct weir_breaker_stats *stats);
 
 #endif

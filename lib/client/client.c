@@ -52,6 +52,9 @@ static int set_retry(weir_client *client, const struct weir_retry_opts *opts)
 
 static int set_limiter(weir_client *client, const struct weir_client_opts *opts)
 {
+    if ((opts->limiters != NULL && !weir__limiters_are_here(opts->limiters)) ||
+        (opts->limiter != NULL && !weir__home_is_here(&opts->limiter->home)))
+        return WEIR_ENORUNTIME;
     if (opts->limiters != NULL) {
         client->limiters = weir__limiters_ref(opts->limiters);
         return 0;
@@ -137,6 +140,17 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
     return rc == 0 ? set_transport(client, opts) : rc;
 }
 
+/* libcurl's has sockets and timers in the loop; what one of the caller's has is the caller's to
+ * know. */
+static void at_end(struct weir__home *home)
+{
+    weir_client *client = WEIR__CONTAINER(home, weir_client, home);
+    if (!client->opens || client->transport.free == NULL)
+        return;
+    client->transport.free(client->transport.self);
+    client->transport.free = NULL;
+}
+
 int weir_client_new(weir_client **out, const struct weir_client_opts *opts)
 {
     struct weir_client_opts own;
@@ -154,6 +168,7 @@ int weir_client_new(weir_client **out, const struct weir_client_opts *opts)
     if (client == NULL)
         return WEIR_ENOMEM;
     client->rt = weir__rt();
+    weir__home_init(&client->home, at_end);
     rc = set_up(client, &own);
     if (rc < 0) {
         client->transport.free = NULL; /* the caller's stays the caller's */
@@ -168,6 +183,8 @@ int weir_client_free(weir_client *client)
 {
     if (client == NULL)
         return 0;
+    if (!weir__home_lets_free(&client->home))
+        return WEIR_ENORUNTIME;
     if (client->calls > 0)
         return WEIR_EBUSY;
     if (client->transport.free != NULL)
@@ -185,6 +202,7 @@ int weir_client_free(weir_client *client)
         weir__free_secret(*line);
     weir__free(client->headers);
     weir__base_free(&client->base);
+    weir__home_leave(&client->home);
     weir__free(client);
     return 0;
 }
@@ -199,7 +217,9 @@ int weir_client_breaker_stats(const weir_client *client, struct weir_breaker_sta
     struct weir_breaker_stats own = {0};
     if (client == NULL)
         return WEIR_EINVAL;
-    weir__circuit_figures(client->circuit, &own);
+    if (!weir__home_lets_free(&client->home))
+        return WEIR_ENORUNTIME;
+    weir__circuit_figures(client->circuit, weir__home_now_ns(&client->home), &own);
     return weir__opts_fill(stats, sizeof own, &own);
 }
 

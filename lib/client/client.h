@@ -13,7 +13,8 @@
 #include "http/url.h"
 
 struct weir_client {
-    struct weir__rt *rt;
+    struct weir__rt *rt; /* as long as its home is here */
+    struct weir__home home;
     struct weir__base base;
     char **headers;        /* NULL at the end; never NULL itself */
     weir_limiter *limiter; /* NULL: that of the request's key */
@@ -31,9 +32,15 @@ struct weir_client {
     struct weir__plain plain;
 };
 
+/* False for NULL, too. */
+static inline bool weir__client_is_here(const weir_client *client)
+{
+    return client != NULL && weir__home_is_here(&client->home);
+}
+
 /* What a request comes to that cannot even be begun: WEIR_EINVAL, and a response that says why in
  * *out (NULL: memory is out). Without a client, whose maker's failure was not looked at, that is
- * why. */
+ * why; and that one is not this runtime's: WEIR_ENORUNTIME. */
 int weir__refused(const weir_client *client, weir_response **out, const char *why);
 
 extern const char weir__unknown_size[]; /* why, of a request's struct */
@@ -110,6 +117,9 @@ void weir__opened_end(struct weir__opened *opened);
 /* Whether the response's body is the answer, and no event stream; *failed: it is an error, as the
  * stream's `begins` has said. */
 bool weir__stream_is_whole(const weir_stream *stream, bool *failed);
+
+/* It can be closed by the calling thread: see weir__home_lets_free. */
+bool weir__stream_lets_close(const weir_stream *stream);
 
 /* For who knows that an event was the last one: reads what is left, so that the connection can be
  * used again, and ends the stream. Returns 0. Suspends for a moment. */

@@ -299,18 +299,25 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
 
 int weir__refused(const weir_client *client, weir_response **out, const char *why)
 {
-    if (client == NULL)
+    int rc = WEIR_EINVAL;
+    if (client == NULL) {
         why = "the client is NULL: what did weir_client_new return?";
+    } else if (!weir__client_is_here(client)) {
+        rc = WEIR_ENORUNTIME;
+        why = weir__home_has_ended(&client->home)
+                  ? "the client's runtime has ended"
+                  : "the client belongs to the runtime of another thread";
+    }
     *out = weir__response_new(0);
-    return *out != NULL ? weir__response_refuse(*out, WEIR_EINVAL, why) : WEIR_ENOMEM;
+    return *out != NULL ? weir__response_refuse(*out, rc, why) : WEIR_ENOMEM;
 }
 
 int weir_request(weir_client *client, const struct weir_request *request, weir_response **out)
 {
     if (out == NULL)
         return WEIR_EINVAL;
-    if (client == NULL)
-        return weir__refused(NULL, out, NULL);
+    if (!weir__client_is_here(client))
+        return weir__refused(client, out, NULL);
     *out = weir__response_new(client->max_body);
     if (*out == NULL)
         return WEIR_ENOMEM;
@@ -338,8 +345,6 @@ void weir__opened_end(struct weir__opened *opened)
         return;
     weir__curl_close(opened->download);
     opened->download = NULL;
-    weir__admission_settle(opened->limiter, &opened->stay, opened->used);
-    weir__admission_leave(opened->limiter, &opened->stay, WEIR__WENT_UNKNOWN, NULL);
-    weir__admission_let_go(opened->limiter);
+    weir__admission_end(opened->limiter, &opened->stay, WEIR__WENT_UNKNOWN, opened->used);
     opened->limiter = NULL;
 }

@@ -10,6 +10,7 @@
  * was cancelled before it ever ran. */
 struct started {
     weir_client *client;
+    bool counted; /* among the client's calls */
     struct weir_request request;
 };
 
@@ -61,6 +62,7 @@ static struct started *copy(weir_client *client, const struct weir_request *give
         headers[i] = put_text(&at, request->headers[i]);
     headers[n] = NULL;
     started->client = client;
+    started->counted = weir__client_is_here(client);
     started->request = *request;
     started->request.headers = request->headers != NULL ? headers : NULL;
     started->request.method = put_text(&at, request->method);
@@ -84,7 +86,7 @@ static void wipe(const struct started *started)
 static int run_started(void *arg)
 {
     const struct started *started = weir__task_owned(weir_task_self());
-    if (started->client != NULL)
+    if (started->counted)
         started->client->calls--; /* weir_request counts it itself */
     int rc = weir_request(started->client, &started->request, arg);
     wipe(started);
@@ -94,7 +96,7 @@ static int run_started(void *arg)
 static void never_ran(weir_task *task)
 {
     const struct started *started = weir__task_owned(task);
-    if (started->client != NULL)
+    if (started->counted)
         started->client->calls--;
     wipe(started);
 }
@@ -106,7 +108,7 @@ weir_task *weir_request_start(weir_group *group, weir_client *client,
         *out = NULL;
     struct started *started = copy(client, request);
     weir_task *task = weir__spawn_owning(group, run_started, out, "request", started, never_ran);
-    if (client != NULL)
+    if (weir__client_is_here(client))
         client->calls += task != NULL; /* from now on it is in use */
     return task;
 }

@@ -62,7 +62,7 @@ static void tell(weir_stream *stream, int rc)
 {
     if (stream->client != NULL)
         weir__observe_content_end(&stream->client->observer, &stream->opened.content, rc,
-                                  weir__now_ns(stream->client->rt));
+                                  weir__home_now_ns(&stream->client->home));
 }
 
 /* The end: connection and permit go back at once, not only when the reader closes. */
@@ -120,10 +120,18 @@ static int64_t read_some(weir_stream *stream, void *buf, size_t size, int64_t id
     return n;
 }
 
+/* A stream without a client, which was NULL, is nowhere. */
+static bool is_elsewhere(const weir_stream *stream)
+{
+    return stream->client != NULL && !weir__client_is_here(stream->client);
+}
+
 int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size)
 {
     if (size == 0)
         return WEIR_EINVAL;
+    if (is_elsewhere(stream))
+        return WEIR_ENORUNTIME;
     if (stream->reading)
         return WEIR_EBUSY;
     return read_some(stream, buf, size, stream->idle_ns);
@@ -230,6 +238,8 @@ static int fill(weir_stream *stream)
 int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
 {
     *event = NULL;
+    if (is_elsewhere(stream))
+        return WEIR_ENORUNTIME;
     if (stream->reading)
         return WEIR_EBUSY;
     int rc = 0;
@@ -342,8 +352,8 @@ static int open_stream(weir_stream *stream, const struct weir_request *given,
 /* Without a response memory was out. */
 static int begin(weir_stream *stream, weir_client *client)
 {
-    if (client == NULL)
-        return weir__refused(NULL, &stream->response, NULL);
+    if (!weir__client_is_here(client))
+        return weir__refused(client, &stream->response, NULL);
     stream->response = weir__response_new(client->max_body);
     if (stream->response == NULL)
         return WEIR_ENOMEM;
@@ -399,9 +409,14 @@ weir_response *weir__stream_close_keeping(weir_stream *stream)
     return response;
 }
 
+bool weir__stream_lets_close(const weir_stream *stream)
+{
+    return stream->client == NULL || weir__home_lets_free(&stream->client->home);
+}
+
 void weir_stream_close(weir_stream *stream)
 {
-    if (stream == NULL)
+    if (stream == NULL || !weir__stream_lets_close(stream))
         return;
     end_call(stream);
     if (stream->client != NULL)

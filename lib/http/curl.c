@@ -531,9 +531,10 @@ void weir__curl_close(struct weir__download *download)
     if (download == NULL)
         return;
     struct transfer *transfer = &download->transfer;
-    if (transfer->patience_ns == 0)
+    bool done = transfer->state == TRANSFER_DONE; /* and the driver may be gone */
+    if (!done && transfer->patience_ns == 0)
         give_up(transfer, WEIR_ECANCELED, 0);
-    if (transfer->state != TRANSFER_DONE)
+    if (!done)
         leave(transfer->driver, transfer);
     download_free(download);
 }

@@ -591,8 +591,10 @@ bool weir__shards_init(struct weir__shards *shards, struct weir__rt *rt, struct 
 
 void weir__shards_free(struct weir__shards *shards)
 {
-    while (!weir__list_empty(&shards->list))
+    while (!weir__list_empty(&shards->list)) {
+        fail_all(shard_at(shards->list.next), "its runtime has ended"); /* streams left open */
         shard_free(shard_at(shards->list.next));
+    }
     weir__sockets_free(&shards->sockets);
     curl_share_cleanup(shards->share); /* NULL is an error that it reports, no more */
 }

@@ -39,7 +39,7 @@ struct weir__shards {
 bool weir__shards_init(struct weir__shards *shards, struct weir__rt *rt, struct ev_loop *ev,
                        const struct weir__net *net, size_t max_parallel,
                        void (*ended)(struct weir__curl_handle *handle, int rc));
-void weir__shards_free(struct weir__shards *shards); /* no transfer may be under way */
+void weir__shards_free(struct weir__shards *shards); /* transfers under way are `ended` */
 
 /* An idle handle: the one that last sent to the host (NULL: unknown) if there is one. NULL: memory
  * is out. */

@@ -143,7 +143,7 @@ const struct weir_llm_answer *weir_llm_stream_answer(weir_llm_stream *stream)
 
 void weir_llm_stream_close(weir_llm_stream *stream)
 {
-    if (stream == NULL)
+    if (stream == NULL || (stream->stream != NULL && !weir__stream_lets_close(stream->stream)))
         return;
     weir_stream_close(stream->stream);
     weir__llm_held_free(&stream->held);

@@ -189,9 +189,16 @@ int weir_embed_new(weir_embed **out, struct ev_loop *loop, const struct weir_run
     return 0;
 }
 
+static bool is_here(const weir_embed *embed)
+{
+    return weir__rt() == &embed->rt;
+}
+
 int weir_embed_spawn(weir_embed *embed, weir_task_fn fn, void *arg,
                      void (*done)(int status, void *arg))
 {
+    if (!is_here(embed))
+        return WEIR_ENORUNTIME;
     if (embed->rt.closing)
         return WEIR_ECLOSED;
     struct ending *ending = weir__alloc(sizeof *ending);
@@ -204,6 +211,8 @@ int weir_embed_spawn(weir_embed *embed, weir_task_fn fn, void *arg,
 
 void weir_embed_stop(weir_embed *embed)
 {
+    if (!is_here(embed))
+        return;
     embed->rt.closing = true;
     weir__sched_cancel_all(&embed->rt);
     if (embed->rt.current != NULL)
@@ -216,6 +225,8 @@ int weir_embed_free(weir_embed *embed)
 {
     if (embed == NULL)
         return 0;
+    if (!is_here(embed))
+        return WEIR_ENORUNTIME;
     if (embed->rt.current != NULL || embed->freeing)
         return WEIR_EDEADLK;
     embed->freeing = true;

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "task/home.h"
 
 /* A call of weir_waker_wait. */
 struct waiting {
@@ -13,6 +14,7 @@ struct waiting {
 };
 
 struct weir_waker {
+    struct weir__home home;
     ev_async async;
     struct ev_loop *ev;
     struct waiting *waiting; /* holds the loop: another thread can end it, so it is no deadlock */
@@ -47,6 +49,12 @@ static void on_async(struct ev_loop *ev, ev_async *async, int events)
         waker->signalled = true;
 }
 
+static void at_end(struct weir__home *home)
+{
+    weir_waker *waker = WEIR__CONTAINER(home, weir_waker, home);
+    weir__async_stop(waker->ev, &waker->async);
+}
+
 int weir_waker_new(weir_waker **out)
 {
     struct weir__rt *rt = weir__rt();
@@ -65,21 +73,27 @@ int weir_waker_new(weir_waker **out)
         weir__free(waker);
         return rc;
     }
+    weir__home_init(&waker->home, at_end);
     *out = waker;
     return 0;
 }
 
 void weir_waker_free(weir_waker *waker)
 {
-    if (waker == NULL)
+    if (waker == NULL || !weir__home_lets_free(&waker->home))
         return;
-    end_wait(waker, WEIR_ECLOSED);
-    weir__async_stop(waker->ev, &waker->async);
+    if (weir__home_is_here(&waker->home)) {
+        end_wait(waker, WEIR_ECLOSED);
+        weir__async_stop(waker->ev, &waker->async);
+    }
+    weir__home_leave(&waker->home);
     weir__free(waker);
 }
 
 void weir_waker_signal(weir_waker *waker)
 {
+    if (weir__home_has_ended(&waker->home))
+        return;
     atomic_fetch_add_explicit(&waker->signals, 1, memory_order_release);
     __sync_synchronize(); /* libev's mark must not be seen before what the caller has written */
     ev_async_send(waker->ev, &waker->async);
@@ -91,6 +105,8 @@ int weir_waker_wait(weir_waker *waker)
     int rc = weir__wait_begin(&mine.wait);
     if (rc < 0)
         return rc;
+    if (!weir__home_is_here(&waker->home))
+        return WEIR_ENORUNTIME;
     if (waker->waiting != NULL)
         return WEIR_EBUSY;
     if (waker->signalled) {

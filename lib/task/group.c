@@ -60,6 +60,8 @@ static int wait_for_room(weir_group *group)
 
 weir_task *weir_spawn_named(weir_group *group, weir_task_fn fn, void *arg, const char *name)
 {
+    if (group->rt != weir__rt())
+        return NULL;
     int rc = wait_for_room(group);
     if (rc == 0 && (group->closing || group->rt->closing || group->first_failure != 0))
         rc = WEIR_ECLOSED;

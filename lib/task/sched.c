@@ -1,5 +1,6 @@
 #include "task/sched.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -473,6 +474,21 @@ static int first_task(void *arg)
     return status;
 }
 
+/* Tasks that not even a cancel could move leave nothing of theirs in the queues of what outlives
+ * them. */
+static void end_waits(struct weir__rt *rt)
+{
+    if (rt->live == 0)
+        return;
+    for (struct weir__list *g = rt->groups.next; g != &rt->groups; g = g->next) {
+        weir_group *group = WEIR__CONTAINER(g, weir_group, in_rt);
+        for (weir_task *task = weir_group_first(group); task != NULL; task = weir_task_next(task)) {
+            if (task->wait != NULL)
+                weir__wake(task->wait, WEIR_ECANCELED);
+        }
+    }
+}
+
 static void run_at_end(struct weir__rt *rt)
 {
     struct weir__list *node;
@@ -512,8 +528,10 @@ static void free_stacks(struct weir__rt *rt)
 
 static int rt_init(struct weir__rt *rt, struct weir__loop *loop, const struct weir_run_opts *opts)
 {
+    static _Atomic uint64_t last_serial;
     memset(rt, 0, sizeof *rt);
     rt->loop = loop;
+    rt->serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
     weir__list_init(&rt->deferred);
     weir__list_init(&rt->groups);
     weir__list_init(&rt->at_end);
@@ -542,6 +560,7 @@ int weir__sched_begin(struct weir__rt *rt, struct weir__loop *loop,
 
 void weir__sched_end(struct weir__rt *rt)
 {
+    end_waits(rt);
     run_at_end(rt);
     free_groups(rt);
     this_rt = NULL;

@@ -137,6 +137,7 @@ struct weir__rt {
     struct weir__list at_end; /* struct weir__at_end */
     struct weir__pool *pool;  /* of weir_offload, from its first use on */
     size_t live;
+    uint64_t serial; /* of no other runtime of the process, before or after */
     uint64_t next_id;
     struct weir__wait *drain; /* the end of weir_run, waiting for the others */
     bool closing;

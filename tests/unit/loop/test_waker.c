@@ -10,6 +10,7 @@
 #include <weir/sync.h>
 
 #include "base/mem.h"
+#include "elsewhere.h"
 #include "gate.h"
 #include "loop/loop.h"
 
@@ -486,6 +487,50 @@ static void outside_of_a_runtime(void **state)
     assert_null(waker);
 }
 
+/* ---- beyond its runtime ---- */
+
+static int use_elsewhere(void *arg)
+{
+    if (weir_task_self() != NULL)
+        check_int(weir_waker_wait(arg), WEIR_ENORUNTIME);
+    return 0;
+}
+
+static int free_it(void *arg)
+{
+    weir_waker_free(arg);
+    return 0;
+}
+
+static int others_may_but_signal(void *arg)
+{
+    weir_waker *waker;
+    (void)arg;
+    check_int(weir_waker_new(&waker), 0);
+    in_other_runtime(use_elsewhere, waker);
+    in_other_runtime(free_it, waker);
+    weir_waker_signal(waker);
+    check_int(weir_waker_wait(waker), 0);
+    weir_waker_free(waker);
+    return 0;
+}
+
+static int make_it(void *arg)
+{
+    return weir_waker_new(arg);
+}
+
+static void freed_after_the_run(void **state)
+{
+    weir_waker *waker;
+    (void)state;
+    assert_int_equal(weir_run(make_it, &waker, NULL), 0);
+    after_the_end(use_elsewhere, waker);
+    weir_waker_signal(waker);
+    weir_waker_free(waker);
+    rig_assert_no_failure();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +551,8 @@ int main(void)
         REAL_TEST(without_memory_or_descriptors),
         VIRTUAL_TEST(not_under_the_virtual_clock),
         cmocka_unit_test(outside_of_a_runtime),
+        REAL_TEST(others_may_but_signal),
+        cmocka_unit_test(freed_after_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

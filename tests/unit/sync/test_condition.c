@@ -368,6 +368,27 @@ static int freeing_the_lock_as_well(void *arg)
     return weir_group_free(crowd.group);
 }
 
+/* Who was notified can never have the lock, which its owner has left locked. */
+static int leave_the_lock_locked(void *arg)
+{
+    struct pair *pair = arg;
+    struct crowd crowd;
+    pair_make(pair);
+    crowd_make(&crowd, wait_only, pair);
+    check_int(weir_lock_acquire(pair->lock), 0);
+    check_int(weir_condition_notify(pair->condition, 1), 0);
+    return 0;
+}
+
+static void freeing_after_a_deadlock(void **state)
+{
+    static struct pair pair; /* a task that never goes on still has its use of the lock */
+    (void)state;
+    assert_int_equal(rig_run(leave_the_lock_locked, &pair), WEIR_EDEADLK);
+    weir_condition_free(pair.condition);
+    weir_lock_free(pair.lock);
+}
+
 static int without_memory_or_lock(void *arg)
 {
     struct pair pair;
@@ -408,6 +429,7 @@ int main(void)
         VIRTUAL_TEST(every_delivery_is_sold),
         VIRTUAL_TEST(freeing_it_sends_the_waiters_away),
         VIRTUAL_TEST(freeing_the_lock_as_well),
+        cmocka_unit_test(freeing_after_a_deadlock),
         VIRTUAL_TEST(without_memory_or_lock),
         cmocka_unit_test(without_a_runtime),
     };
