@@ -241,13 +241,28 @@ void answer_write(const struct answer *answer, const struct line *line, const st
     bytes_adds(out, "}\n");
 }
 
+/* Some servers repeat the key in what they say of it. A shorter one is found in too many words. */
+static size_t hide_key(char *text, size_t len, const char *key)
+{
+    enum { KEY_MIN = 8, STARS = 3 };
+    size_t key_len = key != NULL ? strlen(key) : 0;
+    char *at = text, *end = text + len;
+    while (key_len >= KEY_MIN && (at = memmem(at, (size_t)(end - at), key, key_len)) != NULL) {
+        memset(at, '*', STARS);
+        at += STARS;
+        memmove(at, at + key_len - STARS, (size_t)(end - at) - (key_len - STARS));
+        end -= key_len - STARS;
+    }
+    return (size_t)(end - text);
+}
+
 void answer_message(const struct answer *answer, char *dst, size_t room)
 {
     size_t len;
     const char *text = answer->text + answer->place_len;
     char *said = answer->said.at != NULL ? malloc(answer->said.len) : NULL;
     if (said != NULL && rawjson_decode(answer->said, said, &len))
-        term_safe(dst, room, said, len);
+        term_safe(dst, room, said, hide_key(said, len, answer->key));
     else
         term_safe(dst, room, text, strlen(text));
     free(said);

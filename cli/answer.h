@@ -22,6 +22,7 @@ struct answer {
     struct span said; /* the server's message, a JSON string; .at NULL: text holds ours */
     size_t place_len; /* so much of text says where the row stands */
     char text[512];
+    const char *key; /* the API key, which is in no message; NULL: none */
 };
 
 /* Where a row stands as messages say it, in buf (ANSWER_PLACE bytes), which it returns:

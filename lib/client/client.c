@@ -77,6 +77,18 @@ static bool is_insecure(const struct weir_net_opts *net)
     return weir__opts_copy(&own, sizeof own, net) == 0 && own.insecure_accept_any_certificate != 0;
 }
 
+/* Its address is the transport's, but its password is to stand in no text. */
+static int know_proxy(weir_client *client, const struct weir_net_opts *net)
+{
+    struct weir_net_opts own;
+    int rc = net != NULL ? weir__opts_copy(&own, sizeof own, net) : 0;
+    if (rc < 0 || net == NULL || own.proxy == NULL || strchr(own.proxy, '@') == NULL)
+        return rc;
+    client->proxy = weir__strdup(own.proxy);
+    client->secrets.proxy = client->proxy;
+    return client->proxy != NULL ? 0 : WEIR_ENOMEM;
+}
+
 static int set_transport(weir_client *client, const struct weir_client_opts *opts)
 {
     if (opts->transport != NULL)
@@ -121,7 +133,7 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         opts->attempt_timeout_ms > 0 ? opts->attempt_timeout_ms : attempt_timeout_ms;
     uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
     client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
-    int rc = weir__observer_init(&client->observer, opts->log);
+    int rc = weir__observer_init(&client->observer, opts->log, &client->secrets);
     weir__plain_init(&client->plain, opts->net, &client->observer);
     if (rc == 0)
         rc = set_retry(client, opts->retry);
@@ -129,6 +141,9 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         rc = weir__base_init(&client->base, opts->base_url);
     if (rc == 0)
         rc = copy_headers(client, opts);
+    client->secrets.headers = (const char *const *)client->headers;
+    if (rc == 0)
+        rc = know_proxy(client, opts->net);
     if (rc == 0)
         rc = set_limiter(client, opts);
     if (rc == 0)
@@ -201,6 +216,7 @@ int weir_client_free(weir_client *client)
     for (char **line = client->headers; line != NULL && *line != NULL; line++)
         weir__free_secret(*line);
     weir__free(client->headers);
+    weir__free_secret(client->proxy);
     weir__base_free(&client->base);
     weir__home_leave(&client->home);
     weir__free(client);

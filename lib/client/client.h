@@ -10,6 +10,7 @@
 #include "client/observe.h"
 #include "client/plain.h"
 #include "http/curl.h"
+#include "http/secrets.h"
 #include "http/url.h"
 
 struct weir_client {
@@ -28,6 +29,8 @@ struct weir_client {
     int64_t timeout_ms, attempt_timeout_ms;
     size_t max_body;
     size_t calls; /* under way */
+    struct weir__secrets secrets;
+    char *proxy; /* NULL: none with a password */
     struct weir__observer observer;
     struct weir__plain plain;
 };
@@ -48,12 +51,14 @@ extern const char weir__unknown_size[]; /* why, of a request's struct */
 /* A request made ready to be sent: what the transport gets, and what it is made of. */
 struct weir__prepared {
     struct weir_exchange exchange;
+    struct weir__secrets secrets;
     char *url;
     const char **headers; /* NULL: the client's own list serves */
 };
 
 /* 0, WEIR_EURL, WEIR_EHEADER, WEIR_EINVAL, of all of which the response says why, WEIR_ENOMEM.
- * Borrows from client, request, and response, which keeps the line with the idempotency key. */
+ * Borrows from client, request, and response, which keeps the line with the idempotency key, and
+ * borrows the secrets. */
 int weir__prepare(weir_client *client, const struct weir_request *request, weir_response *response,
                   struct weir__prepared *prepared);
 void weir__prepared_free(struct weir__prepared *prepared);

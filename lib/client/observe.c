@@ -10,8 +10,10 @@
 #include "http/redact.h"
 #include "http/response.h"
 
-int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts)
+int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts,
+                        const struct weir__secrets *secrets)
 {
+    observer->secrets = secrets;
     struct weir_log_opts *log = &observer->log;
     int rc = weir__opts_copy(log, sizeof *log, opts);
     if (rc == 0 && (log->reserved != 0 || log->level > WEIR_LOG_TRACE))
@@ -42,6 +44,7 @@ bool weir__observe_wants(const struct weir__observer *observer, enum weir_log_le
 }
 
 struct line {
+    struct weir__secrets secrets; /* of what it tells of */
     size_t len;
     char text[WEIR_LOG_TEXT_MAX];
 };
@@ -60,13 +63,23 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 static void add_safely(struct line *line, const char *text, size_t len, size_t most)
 {
     size_t room = sizeof line->text - line->len;
-    line->len += weir__redact(line->text + line->len, room < most ? room : most, text, len);
+    line->len +=
+        weir__redact(line->text + line->len, room < most ? room : most, text, len, &line->secrets);
 }
 
-static void begin(struct line *line, const struct weir_exchange *exchange)
+static void know(struct line *line, const struct weir__observer *observer,
+                 const struct weir_exchange *exchange)
+{
+    line->secrets =
+        (struct weir__secrets){observer->secrets, exchange->headers, exchange->url, NULL};
+    line->len = 0;
+}
+
+static void begin(struct line *line, const struct weir__observer *observer,
+                  const struct weir_exchange *exchange)
 {
     const char *url = exchange->url != NULL ? exchange->url : "(no URL)";
-    line->len = 0;
+    know(line, observer, exchange);
     add(line, "%s ", exchange->method != NULL ? exchange->method : "?");
     add_safely(line, url, strlen(url), WEIR_LOG_URL_MAX);
 }
@@ -93,30 +106,34 @@ static void say(const struct weir__observer *observer, enum weir_log_level level
 
 void weir__observe_say(struct weir__observer *observer, enum weir_log_level level, const char *text)
 {
-    struct line line = {.len = 0};
+    static const struct weir_exchange none;
+    struct line line;
     if (!wants(observer, level))
         return;
+    know(&line, observer, &none);
     add_safely(&line, text, strlen(text), sizeof line.text);
     say(observer, level, &line);
 }
 
-static void say_header(const struct weir__observer *observer, char direction, const char *text,
-                       size_t len)
+static void say_header(const struct weir__observer *observer, const struct weir_exchange *exchange,
+                       char direction, const char *text, size_t len)
 {
-    struct line line = {.len = 0};
+    struct line line;
+    know(&line, observer, exchange);
     add(&line, "%c ", direction);
     add_safely(&line, text, len, sizeof line.text);
     say(observer, WEIR_LOG_TRACE, &line);
 }
 
-static void say_answer_headers(const struct weir__observer *observer, const weir_response *response)
+static void say_answer_headers(const struct weir__observer *observer,
+                               const struct weir_exchange *exchange, const weir_response *response)
 {
     const char *line = response->head.data;
     const char *end = line != NULL ? line + response->head.len : NULL;
     while (line < end) {
         const char *stop = memchr(line, '\r', (size_t)(end - line));
         stop = stop != NULL ? stop : end;
-        say_header(observer, '<', line, (size_t)(stop - line));
+        say_header(observer, exchange, '<', line, (size_t)(stop - line));
         line = stop + 2;
     }
 }
@@ -149,11 +166,11 @@ static __attribute__((noinline)) void trace_request(const struct weir__observer 
                                                     const struct weir_exchange *exchange)
 {
     struct line line;
-    begin(&line, exchange);
+    begin(&line, observer, exchange);
     add(&line, " attempt %u begins, body of %zu bytes", exchange->attempt, exchange->body_len);
     say(observer, WEIR_LOG_TRACE, &line);
     for (const char *const *header = exchange->headers; *header != NULL; header++)
-        say_header(observer, '>', *header, strlen(*header));
+        say_header(observer, exchange, '>', *header, strlen(*header));
 }
 
 void weir__observe_attempt_begin(struct weir__observer *observer,
@@ -231,14 +248,14 @@ static __attribute__((noinline)) void say_attempt(const struct weir__observer *o
                                                   const struct weir_attempt *at, int64_t took_ns)
 {
     struct line line;
-    begin(&line, exchange);
+    begin(&line, observer, exchange);
     add(&line, " attempt %u: ", at->number);
     add_result(&line, at);
     add_route(&line, &at->response->route);
     add_times(&line, &at->response->phases, took_ns);
     say(observer, WEIR_LOG_DEBUG, &line);
     if (wants(observer, WEIR_LOG_TRACE))
-        say_answer_headers(observer, at->response);
+        say_answer_headers(observer, exchange, at->response);
 }
 
 /* With what belongs to the request, for as long as the call lasts. */
@@ -248,7 +265,8 @@ static __attribute__((noinline)) void call_hook(const struct weir__observer *obs
 {
     char url[WEIR_LOG_URL_MAX];
     struct weir_attempt shown = *at;
-    weir__redact(url, sizeof url, exchange->url, strlen(exchange->url));
+    struct weir__secrets secrets = {observer->secrets, exchange->headers, exchange->url, NULL};
+    weir__redact(url, sizeof url, exchange->url, strlen(exchange->url), &secrets);
     shown.method = exchange->method;
     shown.url = url;
     observer->log.attempt(&shown, observer->log.arg);
@@ -271,7 +289,7 @@ static __attribute__((noinline)) void say_retry(const struct weir__observer *obs
                                                 int64_t wait_ns)
 {
     struct line line;
-    begin(&line, exchange);
+    begin(&line, observer, exchange);
     add(&line, " attempt %u: ", at->number);
     add_result(&line, at);
     add(&line, "; %s", weir_why_text(why));
@@ -332,7 +350,7 @@ static __attribute__((noinline)) void say_end(const struct weir__observer *obser
                                               int rc)
 {
     struct line line;
-    begin(&line, exchange);
+    begin(&line, observer, exchange);
     add_end(&line, at, rc);
     if (at->number > 0)
         add(&line, "; %s", weir_why_text(why));
@@ -350,10 +368,11 @@ void weir__observe_end(struct weir__observer *observer, const struct weir_exchan
 /* ---- streams ---- */
 
 /* "GET https://...": the request may be gone when the stream ends. */
-static __attribute__((noinline)) char *begin_kept(const struct weir_exchange *exchange)
+static __attribute__((noinline)) char *begin_kept(const struct weir__observer *observer,
+                                                  const struct weir_exchange *exchange)
 {
     struct line line;
-    begin(&line, exchange);
+    begin(&line, observer, exchange);
     return weir__strdup(line.text);
 }
 
@@ -366,7 +385,7 @@ void weir__observe_content_begin(struct weir__observer *observer, struct weir__c
     content->at = *at;
     content->why = why;
     content->begun_ns = now_ns;
-    content->what = wants(observer, WEIR_LOG_ERROR) ? begin_kept(exchange) : NULL;
+    content->what = wants(observer, WEIR_LOG_ERROR) ? begin_kept(observer, exchange) : NULL;
 }
 
 static enum weir_log_level count_content(struct weir_client_stats *counts,

@@ -8,10 +8,12 @@
 #include <weir/log.h>
 #include <weir/metrics.h>
 
+#include "http/secrets.h"
 #include "policy/histogram.h"
 
 struct weir__observer {
-    struct weir_log_opts log; /* all NULL: it says nothing */
+    struct weir_log_opts log;            /* all NULL: it says nothing */
+    const struct weir__secrets *secrets; /* of the client, in no text */
     struct weir_client_stats counts;
     struct weir__histogram latency;
 };
@@ -30,8 +32,9 @@ struct weir__content {
 /* How a stream ends whose reader closes it before its end. */
 enum { WEIR__CLOSED = 1 };
 
-/* opts may be NULL. WEIR_EINVAL. */
-int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts);
+/* opts may be NULL; the secrets live as long. WEIR_EINVAL. */
+int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts,
+                        const struct weir__secrets *secrets);
 
 /* Whether texts of that level are heard. */
 bool weir__observe_wants(const struct weir__observer *observer, enum weir_log_level level);

@@ -290,6 +290,7 @@ static int run_counted(struct weir__call *call, const struct weir_request *reque
     weir__observe_begin(&client->observer);
     int rc = run_request(call, request);
     observe_end(call, rc);
+    call->response->secrets = NULL; /* it outlives them */
     weir__prepared_free(&call->prepared);
     weir__source_free(&call->source);
     leave_limiter(call);

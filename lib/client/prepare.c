@@ -167,7 +167,9 @@ int weir__prepare(weir_client *client, const struct weir_request *request, weir_
                   struct weir__prepared *prepared)
 {
     bool own;
-    *prepared = (struct weir__prepared){.url = NULL};
+    *prepared = (struct weir__prepared){
+        .secrets = {&client->secrets, request->headers, request->url, NULL}};
+    response->secrets = &prepared->secrets;
     prepared->exchange.method = method_of(request);
     const char *fault = fault_of(request, prepared->exchange.method);
     if (fault != NULL)

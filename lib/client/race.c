@@ -45,6 +45,7 @@ static bool prepare_second(void *arg)
     if (second->response == NULL)
         return false;
     second->at.response = second->response;
+    second->response->secrets = pair->calls[0]->response->secrets;
     if (!weir__circuit_enter_closed(client->circuit, &second->pass))
         return false;
     if (weir__admission_try(second->limiter, &second->stay, second->amount) == 0)

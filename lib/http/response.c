@@ -18,6 +18,7 @@ weir_response *weir__response_new(size_t max_body)
     response->attempts = 0;
     response->history = (struct weir__history){.earlier = NULL};
     response->key_line = NULL;
+    response->secrets = NULL;
     weir__response_reset(response);
     return response;
 }
@@ -132,7 +133,7 @@ void weir_response_set_failure(weir_response *response, enum weir_sent sent, con
     response->sent = sent;
     /* By way of a buffer, since the text may be the response's own. */
     char safe[sizeof response->error_text];
-    size_t len = weir__redact(safe, sizeof safe, text, strlen(text));
+    size_t len = weir__redact(safe, sizeof safe, text, strlen(text), response->secrets);
     memcpy(response->error_text, safe, len + 1);
 }
 

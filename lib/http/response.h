@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "http/history.h"
+#include "http/secrets.h"
 
 #define WEIR__HEAD_MAX ((size_t)256 << 10)
 
@@ -35,6 +36,8 @@ struct weir_response {
     struct weir__buf body;
     struct weir__history history;
     char *key_line; /* the header with the idempotency key, NULL: none; not the attempt's */
+    const struct weir__secrets
+        *secrets; /* of the call, while it runs: for error_text. NULL: none */
     char error_text[256];
 };
 

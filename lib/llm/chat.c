@@ -32,7 +32,8 @@ void weir__llm_show(struct weir__llm_held *held, const weir_response *response)
 void weir__llm_held_init(struct weir__llm_held *held, const weir_llm *llm, bool json)
 {
     *held = (struct weir__llm_held){.response = NULL};
-    weir__llm_heard_init(&held->heard, llm != NULL ? llm->client->max_body : 0, json);
+    weir__llm_heard_init(&held->heard, llm != NULL ? llm->client->max_body : 0, json,
+                         llm != NULL ? &llm->client->secrets : NULL);
     weir__llm_show(held, NULL);
 }
 

@@ -100,9 +100,10 @@ const struct weir__llm_server *weir__llm_server(const struct weir__llm_api *api)
     return &api->server;
 }
 
-void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json)
+void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json,
+                          const struct weir__secrets *secrets)
 {
-    *heard = (struct weir__llm_heard){.json = json, .usage = {-1, -1, -1}};
+    *heard = (struct weir__llm_heard){.secrets = secrets, .json = json, .usage = {-1, -1, -1}};
     weir__buf_init(&heard->text, max);
     weir__buf_init(&heard->refusal, max);
 }
@@ -117,7 +118,7 @@ void weir__llm_heard_free(struct weir__llm_heard *heard)
 
 void weir__llm_set_error(struct weir__llm_heard *heard, const char *text, size_t len)
 {
-    weir__redact(heard->error, sizeof heard->error, text, len);
+    weir__redact(heard->error, sizeof heard->error, text, len, heard->secrets);
 }
 
 /* The first string at one of the paths. */
@@ -141,7 +142,7 @@ static void hear_error(json_t *tree, struct weir__llm_heard *heard)
         weir__llm_set_error(heard, "an error without a text", 23);
     text = FIRST_TEXT(tree, error_types, &len);
     if (text != NULL)
-        weir__redact(heard->error_type, sizeof heard->error_type, text, len);
+        weir__redact(heard->error_type, sizeof heard->error_type, text, len, heard->secrets);
 }
 
 /* Servers behind gateways put errors into answers that look good. */
@@ -242,7 +243,7 @@ static void hear_reason(json_t *tree, const char *path, struct weir__llm_heard *
     const char *word = weir__json_text_at(tree, path, &len);
     if (word == NULL || len == 0) /* gateways write each field that they know of, null or not */
         return;
-    weir__redact(heard->reason_text, sizeof heard->reason_text, word, len);
+    weir__redact(heard->reason_text, sizeof heard->reason_text, word, len, heard->secrets);
     heard->reason = reason_of(word, heard);
     heard->refused |= heard->reason == WEIR_LLM_REFUSED;
 }

@@ -9,6 +9,7 @@
 #include <weir/stream.h>
 
 #include "base/buf.h"
+#include "http/secrets.h"
 
 struct weir__llm_api; /* a row of the table */
 
@@ -45,14 +46,16 @@ struct weir__llm_heard {
     struct weir__buf text, refusal;
     enum weir_llm_reason reason;
     struct weir_llm_usage usage;
-    bool json; /* a schema was asked for */
+    const struct weir__secrets *secrets; /* in no text; NULL: none is known */
+    bool json;                           /* a schema was asked for */
     bool refused;
     bool complete; /* a stream's last event was heard */
     char reason_text[32], error_type[64], error[WEIR_LLM_ERROR_MAX];
 };
 
-/* max: bytes of text. */
-void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json);
+/* max: bytes of text. The secrets are borrowed. */
+void weir__llm_heard_init(struct weir__llm_heard *heard, size_t max, bool json,
+                          const struct weir__secrets *secrets);
 void weir__llm_heard_free(struct weir__llm_heard *heard);
 
 /* From the body of a good answer: 0; WEIR_EAPI (it is an error after all), WEIR_ESHAPE (error says

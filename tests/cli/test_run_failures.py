@@ -391,6 +391,21 @@ class Keys(weir_run.Case):
         self.assertIn("(bad key): stopped; no key was given: add --api-key-env or --header",
                       result.stderr)
 
+    def test_a_key_that_the_server_repeats_is_not_shown(self):
+        key = "sk-0123456789"
+
+        def handler(request):
+            said = "wrong key: {0}, {0}".format(request["headers"]["authorization"][7:])
+            return answer(json.dumps({"error": {"message": said}}), "401 X")
+
+        server = self.server(handler)
+        for count in (5, 100):
+            self.write("in.jsonl", [{"url": "/", "body": i} for i in range(count)])
+            result = self.weir("run", "in.jsonl", "-o", "out.jsonl", "--force", "--base-url",
+                               server.url, "--api-key-env", "KEY", env={"KEY": key})
+            self.assertIn("wrong key: ***, ***", result.stderr)
+            self.assertNotIn(key, result.stderr)
+
     def test_few_rows_are_just_failures(self):
         self.assertEqual(self.refuse([401], 19).status, 3)
 

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const struct weir__llm_api *api = weir__llm_api((enum weir_llm_api)(data[0] % 3));
-    weir__llm_heard_init(&heard, MOST, data[0] & 4);
+    weir__llm_heard_init(&heard, MOST, data[0] & 4, NULL);
     if ((data[0] & 8) != 0)
         hear_events(api, (const char *)data + 1, size - 1, &heard);
     else

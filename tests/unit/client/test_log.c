@@ -180,6 +180,81 @@ static int no_secret_is_told(void *unused)
     return weir_client_free(client);
 }
 
+/* What is known to be secret, in the words of others. */
+#define THEY_KNOW "no: bearer-s3cret, header-s3cret, query%2Ds3cret"
+#define WE_SAY    "no: ***, ***, ***"
+
+static int tell_secrets(void *self, const struct weir_exchange *exchange, weir_response *response)
+{
+    (void)self;
+    (void)exchange;
+    weir_response_set_failure(response, WEIR_SENT_NEVER, THEY_KNOW);
+    return weir_sleep_ms(20) == 0 ? WEIR_ECONNECT : WEIR_ECANCELED;
+}
+
+static void look_at_attempt(const struct weir_attempt *attempt, void *arg)
+{
+    keep_attempt(attempt, arg);
+    check(strstr(weir_response_error_text(attempt->response), WE_SAY) != NULL);
+}
+
+static const char *const s3cret_header[] = {"X-Api-Key: header-s3cret", NULL};
+
+/* In log lines, error texts and what hooks see, of both sendings; the response outlives them. */
+static int known_secrets_are_not_told(void *unused)
+{
+    const struct weir_transport transport = WEIR_TRANSPORT(.perform = tell_secrets);
+    weir_client *client = NULL;
+    weir_response *response = NULL;
+    (void)unused;
+    forget();
+    check_int(weir_client_new(
+                  &client,
+                  WEIR_CLIENT_OPTS(.base_url = "http://model.example", .transport = &transport,
+                                   .bearer_token = "bearer-s3cret",
+                                   LOG(.level = WEIR_LOG_TRACE, .attempt = look_at_attempt),
+                                   .hedge = WEIR_HEDGE_OPTS(.delay_ms = 10, .budget_percent = 100),
+                                   RETRY(.max_attempts = 3))),
+              0);
+    check_int(weir_request(client,
+                           WEIR_REQUEST(.url = "/x?key=query-s3cret", .headers = s3cret_header),
+                           &response),
+              WEIR_ECONNECT);
+    check_int(said.attempts, 3);
+    check(strstr(said.text, "(" WE_SAY) != NULL);
+    check(strstr(said.text, "bearer-") == NULL && strstr(said.text, "header-") == NULL &&
+          strstr(said.text, "query-") == NULL && strstr(said.text, "query%") == NULL);
+    check(strstr(weir_response_error_text(response), WE_SAY) != NULL);
+    check_int(weir_client_free(client), 0);
+    weir_response_set_failure(response, WEIR_SENT_NEVER, "bearer-s3cret"); /* nobody's now */
+    check(strcmp(weir_response_error_text(response), "bearer-s3cret") == 0);
+    weir_response_free(response);
+    return 0;
+}
+
+/* Lines that belong to no call, and what a call says before anything is sent. */
+static int a_proxys_password_is_known(void *unused)
+{
+    weir_client *client = NULL;
+    weir_response *response = NULL;
+    (void)unused;
+    forget();
+    check_int(weir_client_new(
+                  &client,
+                  WEIR_CLIENT_OPTS(LOG(.level = WEIR_LOG_TRACE), RETRY(.max_attempts = 1),
+                                   .net = WEIR_NET_OPTS(.proxy =
+                                                            "http://u:proxy-s3cret@127.0.0.1:1"))),
+              0);
+    check_int(weir_request(client, WEIR_REQUEST(.url = "http://proxy-s3cret.example/proxy-s3cret"),
+                           &response),
+              WEIR_ECONNECT);
+    check(strstr(said.text, "GET http://***.example/***") != NULL);
+    check(strstr(said.text, "proxy-s3cret") == NULL);
+    check(strstr(weir_response_error_text(response), "s3cret") == NULL);
+    weir_response_free(response);
+    return weir_client_free(client);
+}
+
 /* Over real sockets: what libcurl says of a failure, and a URL with a password. */
 static int libcurls_words_are_clean(void *unused)
 {
@@ -325,6 +400,8 @@ int main(void)
         VIRTUAL_TEST(failures_and_refusals),
         VIRTUAL_TEST(each_attempt_at_debug),
         VIRTUAL_TEST(no_secret_is_told),
+        VIRTUAL_TEST(known_secrets_are_not_told),
+        REAL_TEST(a_proxys_password_is_known),
         REAL_TEST(libcurls_words_are_clean),
         VIRTUAL_TEST(a_long_url_leaves_room),
         VIRTUAL_TEST(the_hook_sees_each_attempt),

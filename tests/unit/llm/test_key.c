@@ -1,5 +1,5 @@
-/* A key is nowhere in the program's memory once its client is freed. What libcurl copies is not
- * looked at: the transport is another. */
+/* A key stands in no error, and is nowhere in the program's memory once its client is freed. What
+ * libcurl copies is not looked at: the transport is another. */
 #include "llm_rig.h"
 
 enum { KEY = 40, PIECE = 64 << 10 };
@@ -87,10 +87,59 @@ static int keys_are_wiped(void *unused)
     return 0;
 }
 
+static void check_error(const struct weir_llm_answer *answer, const char *error, const char *type)
+{
+    if (!check(strcmp(answer->error, error) == 0))
+        print_error("error: %s\n", answer->error);
+    check(strcmp(answer->error_type, type) == 0);
+}
+
+/* Some servers repeat the key in what they say of it, in an answer or an event of a stream. */
+static int echoed_keys_are_taken_out(void *unused)
+{
+    static const struct llm_step steps[] = {
+        {401, "{\"error\":{\"message\":\"Incorrect API key provided: key-of-ours-123. Mend it.\","
+              "\"type\":\"bad_key-of-ours-123\"}}"},
+        {401, "No such key-of-ours-123"},
+        {200, "data: {\"error\":{\"message\":\"Bad key: <key-of-ours-123>\",\"type\":\"t\"}}\n\n"},
+    };
+    static const char *const errors[] = {"Incorrect API key provided: ***. Mend it.", "No such ***",
+                                         "Bad key: ***"};
+    static const char *const types[] = {"bad_***", "", "t"};
+    (void)unused;
+    for (size_t i = 0; i < 3; i++) {
+        struct llm_server server = {.steps = &steps[i], .step_count = 1};
+        const struct weir_transport transport =
+            WEIR_TRANSPORT(.perform = llm_perform, .self = &server);
+        struct weir_llm_answer *answer = NULL;
+        weir_llm_stream *stream = NULL;
+        weir_llm *llm = NULL;
+        const char *piece;
+        check_int(weir_llm_new(&llm,
+                               WEIR_LLM_OPTS(.api_key = "key-of-ours-123", .model = "m",
+                                             .client = WEIR_CLIENT_OPTS(.transport = &transport))),
+                  0);
+        if (i < 2) {
+            check_int(weir_llm_chat(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &answer), WEIR_EAPI);
+            check_error(answer, errors[i], types[i]);
+            weir_llm_answer_free(answer);
+        }
+        int rc = weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = "Hi"), &stream);
+        while (rc >= 0 && (rc = weir_llm_stream_next(stream, &piece)) == 1)
+            continue;
+        check_int(rc, WEIR_EAPI);
+        check_error(weir_llm_stream_answer(stream), errors[i], types[i]);
+        weir_llm_stream_close(stream);
+        check_int(weir_llm_free(llm), 0);
+    }
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(keys_are_wiped),
+        VIRTUAL_TEST(echoed_keys_are_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
