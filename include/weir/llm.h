@@ -110,7 +110,7 @@ struct weir_llm_answer {
     const char *reason_text; /* in the API's own word */
     struct weir_llm_usage usage;
     const char *error; /* what went wrong: the API's own text, or the transfer's. Keys are taken out
-                          as in logs. "": nothing */
+                          as in logs, the API's own wherever it stands. "": nothing */
     const char *error_type;        /* the API's word for it, such as "invalid_request_error"; "" */
     json_t *body;                  /* the whole of a good answer, borrowed; NULL for one that came
                                       as a stream */

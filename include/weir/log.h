@@ -5,10 +5,13 @@
  * It is per client (.log of weir_client_opts): there is no state of the process, so a library that
  * uses weir says nothing that its program did not ask for.
  *
- * No text holds a secret as far as that can be seen: values of headers, query parameters and JSON
- * members whose name has a part such as key, token, secret, password, auth, cookie, signature or
- * session, what follows "Bearer" and "Basic", and user and password of URLs are replaced by "***",
- * also in weir_response_error_text. Bodies are in no text. */
+ * No text holds a secret as far as that can be seen, nor does weir_response_error_text. Replaced by
+ * "***" are: what the client knows to be secret, wherever it stands and if it has 8 bytes or more
+ * (values of its and the request's headers and of query parameters with a secret name, user and
+ * password of the URL and the proxy); values of headers, query parameters and JSON members whose
+ * name has a part such as key, token, secret, password, auth, cookie, signature or session; what
+ * follows "Bearer" and "Basic"; user and password of URLs. A path is shown. Bodies are in no text.
+ * docs/guide/observability.md says what is taken out, and what is not. */
 #ifndef WEIR_LOG_H
 #define WEIR_LOG_H
 
