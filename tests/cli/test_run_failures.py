@@ -395,7 +395,7 @@ class Keys(weir_run.Case):
         key = "sk-0123456789"
 
         def handler(request):
-            said = "wrong key: {0}, {0}".format(request["headers"]["authorization"][7:])
+            said = "wrong key: {0}, {0}".format(request["headers"]["authorization"][0][7:])
             return answer(json.dumps({"error": {"message": said}}), "401 X")
 
         server = self.server(handler)
