@@ -1,7 +1,8 @@
 #include "http/redact.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 /* Nobody reads more of one text, and a server may send what is dear to look through. */
 enum { TEXT_MAX = 16 << 10 };
@@ -165,8 +166,8 @@ static const char *credentials_of(const char *name, const char *name_end, const 
 {
     const char *at = name_end, *next;
     size_t len = (size_t)(name_end - name);
-    bool scheme = (len == 6 && strncasecmp(name, "bearer", len) == 0) ||
-                  (len == 5 && strncasecmp(name, "basic", len) == 0);
+    bool scheme = (len == 6 && weir__ascii_same(name, "bearer", len)) ||
+                  (len == 5 && weir__ascii_same(name, "basic", len));
     if (!scheme)
         return NULL;
     while ((next = behind_one(at, end, " \t+")) != NULL)

@@ -1,7 +1,8 @@
 #include "http/secrets.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 /* ---- bytes, by the C locale, whatever the program's is ---- */
 
@@ -99,7 +100,7 @@ static bool is_secret(const struct part *part)
         return false;
     for (const char *const *word = words; *word != NULL; word++) {
         bool like = **word == (part->text[0] | 0x20);
-        if (like && strlen(*word) == len && strncasecmp(*word, part->text, len) == 0)
+        if (like && strlen(*word) == len && weir__ascii_same(*word, part->text, len))
             return true;
     }
     return false;
@@ -173,11 +174,11 @@ static void see_header(const char *line, see_fn see, void *arg)
     const char *end = line + strlen(line), *colon = find_any(line, end, ":");
     size_t name_len = (size_t)(colon - line);
     bool public =
-        name_len == sizeof idempotency - 1 && strncasecmp(line, idempotency, name_len) == 0;
+        name_len == sizeof idempotency - 1 && weir__ascii_same(line, idempotency, name_len);
     if (colon == end || public || !weir__secret_name(line, name_len))
         return;
     const char *value = behind_any(colon + 1, end, " \t");
-    bool cookie = strncasecmp(line, "cookie", 6) == 0;
+    bool cookie = weir__ascii_same(line, "cookie", 6);
     see(value, end, arg);
     see(behind_any(find_any(value, end, " \t"), end, " \t"), end, arg); /* "Bearer TOKEN" */
     while (value < end) { /* "Digest a=b, c=d", "a=b; c=d" */
