@@ -133,7 +133,8 @@ static int set_up(weir_client *client, const struct weir_client_opts *opts)
         opts->attempt_timeout_ms > 0 ? opts->attempt_timeout_ms : attempt_timeout_ms;
     uint64_t max_body = opts->max_body_bytes > 0 ? opts->max_body_bytes : max_body_bytes;
     client->max_body = max_body < SIZE_MAX / 2 ? (size_t)max_body : SIZE_MAX / 2;
-    int rc = weir__observer_init(&client->observer, opts->log, &client->secrets);
+    int rc = weir__observer_init(&client->observer, opts->log);
+    client->observer.secrets = &client->secrets;
     weir__plain_init(&client->plain, opts->net, &client->observer);
     if (rc == 0)
         rc = set_retry(client, opts->retry);

@@ -10,12 +10,11 @@
 #include "http/redact.h"
 #include "http/response.h"
 
-int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts,
-                        const struct weir__secrets *secrets)
+int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts)
 {
-    observer->secrets = secrets;
     struct weir_log_opts *log = &observer->log;
     int rc = weir__opts_copy(log, sizeof *log, opts);
+    observer->secrets = NULL;
     if (rc == 0 && (log->reserved != 0 || log->level > WEIR_LOG_TRACE))
         rc = WEIR_EINVAL;
     if (log->level == 0)

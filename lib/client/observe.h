@@ -32,9 +32,8 @@ struct weir__content {
 /* How a stream ends whose reader closes it before its end. */
 enum { WEIR__CLOSED = 1 };
 
-/* opts may be NULL; the secrets live as long. WEIR_EINVAL. */
-int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts,
-                        const struct weir__secrets *secrets);
+/* opts may be NULL; it knows no secrets. WEIR_EINVAL. */
+int weir__observer_init(struct weir__observer *observer, const struct weir_log_opts *opts);
 
 /* Whether texts of that level are heard. */
 bool weir__observe_wants(const struct weir__observer *observer, enum weir_log_level level);
