@@ -196,6 +196,7 @@ static void look_at_attempt(const struct weir_attempt *attempt, void *arg)
 {
     keep_attempt(attempt, arg);
     check(strstr(weir_response_error_text(attempt->response), WE_SAY) != NULL);
+    check(strcmp(attempt->url, URL "?key=***&q=***") == 0);
 }
 
 static const char *const s3cret_header[] = {"X-Api-Key: header-s3cret", NULL};
@@ -217,7 +218,8 @@ static int known_secrets_are_not_told(void *unused)
                                    RETRY(.max_attempts = 3))),
               0);
     check_int(weir_request(client,
-                           WEIR_REQUEST(.url = "/x?key=query-s3cret", .headers = s3cret_header),
+                           WEIR_REQUEST(.url = "/x?key=query-s3cret&q=bearer-s3cret",
+                                        .headers = s3cret_header),
                            &response),
               WEIR_ECONNECT);
     check_int(said.attempts, 3);
