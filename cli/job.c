@@ -275,7 +275,7 @@ static int get_answer(struct job *job)
         if (rc == WEIR_ECANCELED || rc == WEIR_ECLOSED)
             return rc;
         if (!goes_on) {
-            job->answer.key = run->options->api_key;
+            job->answer.key = job->run->options->api_key;
             answer_judge(&job->answer, job->run->input.name, &job->line, rc, job->response);
             job->answer.attempts += job->tried;
             explain_failure(job, rc);
