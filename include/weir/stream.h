@@ -110,10 +110,10 @@ WEIR_API int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size);
 
 /* Reads the next server-sent event: 1 and *event, which lives until the next call; 0 at the end.
  * Suspends. Errors as weir_stream_read, and WEIR_EEVENTSIZE over max_event_bytes; WEIR_ERESET when
- * the stream ends without its `done`; WEIR_EPROTO at the end of a good answer that had no event in
- * it and is not of the type text/event-stream either. An event that the end cut off is none.
- * Whether the answer's status is good is yours to look at first. Do not mix with weir_stream_read.
- */
+ * the stream ends without its `done`; WEIR_EPROTO at the end of an answer that had no event in it
+ * and whose status is not 2xx, or that has content and is not of the type text/event-stream: the
+ * response's text says which. An event that the end cut off is none. What an answer with a bad
+ * status says is its body: look at the status first. Do not mix with weir_stream_read. */
 WEIR_API int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event);
 
 /* Closes the stream, whatever its state, and frees it. NULL is fine. What is not read to its end

@@ -126,6 +126,9 @@ bool weir__stream_is_whole(const weir_stream *stream, bool *failed);
 /* It can be closed by the calling thread: see weir__home_lets_free. */
 bool weir__stream_lets_close(const weir_stream *stream);
 
+/* Its client lives in another runtime than the caller, or in one that has ended. */
+bool weir__stream_is_elsewhere(const weir_stream *stream);
+
 /* For who knows that an event was the last one: reads what is left, so that the connection can be
  * used again, and ends the stream. Returns 0. Suspends for a moment. */
 int weir__stream_finish(weir_stream *stream);

@@ -43,8 +43,8 @@ void weir__observe_say(struct weir__observer *observer, enum weir_log_level leve
                        const char *text);
 
 /* In the order of their calls. A call begins, and ends with what weir_request returns; `why` is the
- * last decision. The exchange has no URL if the request was wrong. An attempt that `goes_on` has
- * brought a stream's head: it ends with the stream, or is dropped for another. */
+ * last decision. The exchange has the URL as given if the request was wrong. An attempt that
+ * `goes_on` has brought a stream's head: it ends with the stream, or is dropped for another. */
 void weir__observe_begin(struct weir__observer *observer);
 void weir__observe_attempt_begin(struct weir__observer *observer,
                                  const struct weir_exchange *exchange);

@@ -130,13 +130,14 @@ static int end(struct weir__call *call, enum weir_why why)
 }
 
 /* The caller's rule wants another answer than a good one whose content is still to come, or none.
- */
-static void drop(struct weir__call *call)
+ * True: there was one. */
+static bool drop(struct weir__call *call)
 {
     if (!weir__call_is_open(call))
-        return;
+        return false;
     weir__opened_end(call->opened);
     weir__observe_attempt_dropped(&call->client->observer, &call->at);
+    return true;
 }
 
 static int run(struct weir__call *call)
@@ -153,13 +154,13 @@ static int run(struct weir__call *call)
             return end(call, why);
         weir__observe_retry(&call->client->observer, &call->prepared.exchange, &call->at, why,
                             wait_ns);
-        drop(call);
+        bool dropped = drop(call); /* it cannot be the outcome any more */
         rc = sleep_and_admit(call, wait_ns);
         if (rc < 0) {
             weir__retry_undo(&call->client->retry, &call->at);
             weir__record_why(call, not_admitted(rc), wait_ns);
         }
-        if (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED || rc == WEIR_EOPEN)
+        if (!dropped && (rc == WEIR_EDEADLINE || rc == WEIR_EPAUSED || rc == WEIR_EOPEN))
             return end(call, not_admitted(rc));
     }
     return fail(call, rc);

@@ -171,6 +171,7 @@ int weir__prepare(weir_client *client, const struct weir_request *request, weir_
         .secrets = {&client->secrets, request->headers, request->url, NULL}};
     response->secrets = &prepared->secrets;
     prepared->exchange.method = method_of(request);
+    prepared->exchange.url = request->url; /* for the log, should it be refused */
     const char *fault = fault_of(request, prepared->exchange.method);
     if (fault != NULL)
         return weir__response_refuse(response, WEIR_EINVAL, fault);
@@ -178,7 +179,8 @@ int weir__prepare(weir_client *client, const struct weir_request *request, weir_
     int rc = weir__url_resolve(&client->base, request->url, &prepared->url, &own);
     if (rc == WEIR_EURL)
         weir__response_refuse(response, rc, weir__url_fault(&client->base, request->url));
-    prepared->exchange.url = prepared->url;
+    if (rc == 0)
+        prepared->exchange.url = prepared->url;
     if (rc == 0)
         rc = make_key_line(request->idempotency_key, response);
     return rc < 0 ? rc : set_headers(client, request, own, response, prepared);

@@ -121,7 +121,7 @@ static int64_t read_some(weir_stream *stream, void *buf, size_t size, int64_t id
 }
 
 /* A stream without a client, which was NULL, is nowhere. */
-static bool is_elsewhere(const weir_stream *stream)
+bool weir__stream_is_elsewhere(const weir_stream *stream)
 {
     return stream->client != NULL && !weir__client_is_here(stream->client);
 }
@@ -130,7 +130,7 @@ int64_t weir_stream_read(weir_stream *stream, void *buf, size_t size)
 {
     if (size == 0)
         return WEIR_EINVAL;
-    if (is_elsewhere(stream))
+    if (weir__stream_is_elsewhere(stream))
         return WEIR_ENORUNTIME;
     if (stream->reading)
         return WEIR_EBUSY;
@@ -195,19 +195,26 @@ bool weir__stream_is_whole(const weir_stream *stream, bool *failed)
     return stream->opened.opening.whole;
 }
 
-/* Something good has come, and no event was in it. */
+/* Its end is there, and no event was in it: an error, or something else than events. */
 static bool is_no_event_stream(const weir_stream *stream)
 {
-    return stream->filled && !stream->any && stream->response->status / 100 == 2 &&
+    if (stream->any)
+        return false;
+    if (stream->response->status / 100 != 2)
+        return true;
+    return stream->filled &&
            (stream->opened.opening.whole || !weir__is_event_stream(stream->response));
 }
 
-static int refuse_type(weir_stream *stream)
+static int refuse_answer(weir_stream *stream)
 {
+    const weir_response *response = stream->response;
     size_t len;
-    const char *type = weir_response_header(stream->response, "content-type", &len);
+    const char *type = weir_response_header(response, "content-type", &len);
     char text[160];
-    if (type != NULL)
+    if (response->status / 100 != 2)
+        snprintf(text, sizeof text, "no event in the answer, whose status is %d", response->status);
+    else if (type != NULL)
         snprintf(text, sizeof text, "no event in the answer, whose Content-Type is %.*s",
                  len < 80 ? (int)len : 80, type);
     else
@@ -229,7 +236,7 @@ static int fill(weir_stream *stream)
     stream->piece_len = n > 0 ? (size_t)n : 0;
     stream->filled |= n > 0;
     if (n == 0 && is_no_event_stream(stream))
-        return refuse_type(stream);
+        return refuse_answer(stream);
     if (n == 0 && stream->done != NULL)
         return end(stream, WEIR_ERESET);
     return n > 0 ? 1 : (int)n;
@@ -238,7 +245,7 @@ static int fill(weir_stream *stream)
 int weir_sse_next(weir_stream *stream, const struct weir_sse_event **event)
 {
     *event = NULL;
-    if (is_elsewhere(stream))
+    if (weir__stream_is_elsewhere(stream))
         return WEIR_ENORUNTIME;
     if (stream->reading)
         return WEIR_EBUSY;

@@ -5,7 +5,7 @@
 #include "base/ascii.h"
 
 /* Nobody reads more of one text, and a server may send what is dear to look through. */
-enum { TEXT_MAX = 16 << 10 };
+enum { TEXT_MAX = 4 << 10 };
 
 static bool is_name(char c)
 {

@@ -8,7 +8,7 @@
  * and with a NUL behind it, and returns the length of the copy. Replaced by "***" are the known
  * secrets, which may be NULL, wherever they stand; user and password of URLs, values of secret
  * names in queries, headers, forms and JSON, and what follows Bearer and Basic; replaced by '?',
- * control characters. Rather too much goes than too little. Of a text of over 16 KiB the beginning
+ * control characters. Rather too much goes than too little. Of a text of over 4 KiB the beginning
  * counts.
  */
 size_t weir__redact(char *copy, size_t room, const char *text, size_t len,

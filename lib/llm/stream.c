@@ -125,7 +125,7 @@ int weir_llm_stream_next(weir_llm_stream *stream, const char **piece)
     const struct weir__buf *text = &stream->held.heard.text;
     int rc = stream->ended ? stream->rc : 1;
     *piece = NULL;
-    if (stream->llm != NULL && !weir__client_is_here(stream->llm->client))
+    if (stream->stream != NULL && weir__stream_is_elsewhere(stream->stream))
         return WEIR_ENORUNTIME;
     while (rc == 1 && text->len == stream->given)
         rc = hear(stream);

@@ -74,7 +74,8 @@ enum weir__health weir__breaker_judge(int rc, int status, enum weir_outcome outc
         return of_failure(rc);
     if (outcome == WEIR_OUTCOME_THROTTLED)
         return WEIR__HEALTH_UNKNOWN;
-    return status >= 500 ? WEIR__HEALTH_BAD : WEIR__HEALTH_GOOD;
+    bool told = status < 400 && outcome == WEIR_OUTCOME_SERVER_ERROR; /* in a stream's event */
+    return status >= 500 || told ? WEIR__HEALTH_BAD : WEIR__HEALTH_GOOD;
 }
 
 /* ---- the window ---- */

@@ -31,7 +31,8 @@ struct weir__breaker {
 /* How an attempt went, as far as the circuit is concerned. */
 enum weir__health { WEIR__HEALTH_UNKNOWN, WEIR__HEALTH_GOOD, WEIR__HEALTH_BAD };
 
-/* rc: 0, or the code of an attempt that got no answer. */
+/* rc: 0, or the code of an attempt that got no answer. A server's error may stand in the first
+ * event of a stream, whose status is good. */
 enum weir__health weir__breaker_judge(int rc, int status, enum weir_outcome outcome);
 
 /* A closed circuit with every default filled in. WEIR_EINVAL for negative times, a share over 100,

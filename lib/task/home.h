@@ -15,8 +15,7 @@ struct weir__home {
      * of it what is in it besides waiting tasks, who are gone by then. NULL: nothing is. From then
      * on the object is memory. */
     void (*end)(struct weir__home *home);
-    int64_t ended_ns; /* once it has ended: when */
-    _Atomic bool ended;
+    struct weir__life *life;
 };
 
 /* In this thread's runtime, until weir__home_leave, which comes before the memory goes. */
@@ -32,7 +31,7 @@ static inline bool weir__home_is_here(const struct weir__home *home)
 
 static inline bool weir__home_has_ended(const struct weir__home *home)
 {
-    return atomic_load_explicit(&home->ended, memory_order_acquire);
+    return atomic_load_explicit(&home->life->ended, memory_order_acquire);
 }
 
 /* Here it may be freed, and from anywhere once its runtime has ended; not elsewhere before that. */

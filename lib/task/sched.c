@@ -543,7 +543,10 @@ static int rt_init(struct weir__rt *rt, struct weir__loop *loop, const struct we
     rt->shuffle = opts->shuffle != 0;
     rt->looked_after = 1; /* until the first look has shown how long a resume takes */
     rt->default_stacks = weir__rt_stacks(rt, opts->stack_kib);
-    return rt->default_stacks != NULL ? 0 : WEIR_EINVAL;
+    if (rt->default_stacks == NULL)
+        return WEIR_EINVAL;
+    rt->life = weir__life_new();
+    return rt->life != NULL ? 0 : WEIR_ENOMEM;
 }
 
 int weir__sched_begin(struct weir__rt *rt, struct weir__loop *loop,
@@ -563,6 +566,7 @@ void weir__sched_end(struct weir__rt *rt)
     end_waits(rt);
     run_at_end(rt);
     free_groups(rt);
+    weir__life_end(rt);
     this_rt = NULL;
     free_stacks(rt);
     weir__ready_free(&rt->ready);

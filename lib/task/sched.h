@@ -65,6 +65,19 @@ struct weir__at_end {
     void (*run)(struct weir__at_end *at_end);
 };
 
+struct weir__rt;
+
+/* Whether a runtime has ended, for those whose homes are in it: for all of them at once, since who
+ * frees one from another thread then frees what that uses, too. */
+struct weir__life {
+    _Atomic size_t users;
+    _Atomic bool ended;
+    int64_t ended_ns; /* once it has */
+};
+
+struct weir__life *weir__life_new(void);  /* NULL: memory is out */
+void weir__life_end(struct weir__rt *rt); /* behind the end of all that is in it */
+
 enum weir__task_state { WEIR__TASK_NEW, WEIR__TASK_STARTED, WEIR__TASK_ENDED };
 
 struct weir_task {
@@ -135,6 +148,7 @@ struct weir__rt {
     struct weir__list groups;
     weir_group root;          /* of the tasks that no task has spawned */
     struct weir__list at_end; /* struct weir__at_end */
+    struct weir__life *life;  /* what the homes in it share */
     struct weir__pool *pool;  /* of weir_offload, from its first use on */
     size_t live;
     uint64_t serial; /* of no other runtime of the process, before or after */

@@ -117,7 +117,7 @@ static int failures_and_refusals(void *unused)
     check_int(ask(client, WEIR_REQUEST(.url = "/x", .timeout_ms = 50)).rc, WEIR_ETIMEDOUT);
     check_said("warn: GET " URL ": deadline passed; attempts: 1, in 50 ms; cancelled\n");
     check_int(ask(client, WEIR_REQUEST(.url = "/x", .method = "G T")).rc, WEIR_EINVAL);
-    check_said("warn: G T (no URL): invalid argument or option (.method is empty or holds a blank "
+    check_said("warn: G T /x: invalid argument or option (.method is empty or holds a blank "
                "or another character of no method); attempts: 0, in 0 ms\n");
     return done(client, &again);
 }

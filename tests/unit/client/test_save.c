@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <weir/body.h>
+#include <weir/metrics.h>
 
 enum { LARGE = 1000000 };
 
@@ -396,6 +397,41 @@ static int no_pipe_under_the_virtual_clock(void *arg)
     return weir_client_free(client);
 }
 
+/* Nobody may send for longer than the request would wait. */
+static int never_enough(const struct weir_attempt *attempt, void *arg)
+{
+    weir_limiter_pause_ms(arg, 1000000);
+    return attempt->rc == 0;
+}
+
+/* A rule wants another answer than the one whose content was to be written, and none may be had. */
+static int what_was_dropped_is_no_success(void *unused)
+{
+    struct live live;
+    struct weir_client_stats stats = {.size = sizeof stats};
+    weir_response *response = NULL;
+    int64_t written = -1;
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    weir_limiter *limiter = NULL;
+    (void)unused;
+    check_int(weir_limiter_new(&limiter, NULL), 0);
+    live_start(&live, serve_part);
+    weir_client *client =
+        LIVE_CLIENT(&live, .limiter = limiter,
+                    .retry = WEIR_RETRY_OPTS(.retry_if = never_enough, .retry_if_arg = limiter,
+                                             .backoff_base_ms = 1, .backoff_max_ms = 1,
+                                             .server_wait_max_ms = 1000));
+    int rc = weir_request_save(client, WEIR_REQUEST(.url = "/"), fd, NULL, &written, &response);
+    check_int(rc, WEIR_EPAUSED);
+    check_int(written, 0);
+    weir_response_free(response);
+    weir_client_stats(client, &stats);
+    check_int((int64_t)stats.requests_ended.ok, 0);
+    weir_limiter_free(limiter);
+    close(fd);
+    return live_end(&live, client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +443,7 @@ int main(void)
         REAL_TEST(what_takes_no_more),
         REAL_TEST(what_is_no_success_is_not_written),
         REAL_TEST(a_part_is_written),
+        REAL_TEST(what_was_dropped_is_no_success),
         REAL_TEST(what_was_written_is_told),
         REAL_TEST(a_maximum),
         REAL_TEST(a_deadline_cuts_it_off),

@@ -248,6 +248,24 @@ static int a_refusal_is_whole(void *arg)
     return live_end(&live, client);
 }
 
+/* Whoever reads events without a look at the status is told by the first. */
+static int a_refusal_has_no_events(void *arg)
+{
+    const struct weir_stream_opts *const ways[] = {NULL, DONE_};
+    struct live live;
+    (void)arg;
+    live_start(&live, serve_refusal);
+    weir_client *client = LIVE_CLIENT(&live, .limiter = NULL);
+    for (size_t i = 0; i < 2; i++) {
+        weir_stream *stream = open_stream(client, CHAT, ways[i], 0);
+        check_end(stream, WEIR_EPROTO);
+        const char *text = weir_response_error_text(weir_stream_response(stream));
+        check(strstr(text, "status is 400") != NULL);
+        weir_stream_close(stream);
+    }
+    return live_end(&live, client);
+}
+
 static int bad_requests_and_options(void *arg)
 {
     struct live live;
@@ -542,6 +560,7 @@ int main(void)
         REAL_TEST(what_fails_before_its_content_is_tried_again),
         REAL_TEST(what_may_not_be_sent_again_is_not),
         REAL_TEST(a_refusal_is_whole),
+        REAL_TEST(a_refusal_has_no_events),
         REAL_TEST(bad_requests_and_options),
         REAL_TEST(a_lost_connection_is_reported),
         REAL_TEST(the_end_without_its_word),

@@ -258,7 +258,7 @@ static int a_bad_answer_ends_at_once(void *arg)
     check_ended(client, .client_error = 1);
     check_said("info: POST http://127.0.0.1:#/chat: 404; attempts: 1, in # ms; another attempt "
                "would not help, by its status or error");
-    check_int(read_all(stream), 0);
+    check_int(read_all(stream), WEIR_EPROTO); /* it is no event stream */
     weir_stream_close(stream);
     check_ended(client, .client_error = 1);
     check_int((int64_t)said.len, 0);

@@ -52,6 +52,21 @@ static int streams(void *unused)
     return 0;
 }
 
+/* A stream that never opened does not hold its llm. */
+static int gone_before_its_stream(void *unused)
+{
+    struct llm_server server = {.step_count = 0};
+    weir_llm *llm = llm_of(&server, WEIR_LLM_OPENAI);
+    weir_llm_stream *stream = NULL;
+    const char *piece;
+    (void)unused;
+    check_int(weir_llm_stream_open(llm, WEIR_LLM_REQUEST(.prompt = NULL), &stream), WEIR_EINVAL);
+    check_int(weir_llm_free(llm), 0);
+    check_int(weir_llm_stream_next(stream, &piece), WEIR_EINVAL);
+    weir_llm_stream_close(stream);
+    return 0;
+}
+
 static int others(void *unused)
 {
     (void)unused;
@@ -68,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VIRTUAL_TEST(chats),
         VIRTUAL_TEST(streams),
+        VIRTUAL_TEST(gone_before_its_stream),
         VIRTUAL_TEST(others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,7 @@ static void test_what_counts(void **unused)
     } cases[] = {
         {0, 200, WEIR_OUTCOME_OK, GOOD},
         {0, 302, WEIR_OUTCOME_OK, GOOD},
+        {0, 200, WEIR_OUTCOME_SERVER_ERROR, BAD}, /* told by a stream's first event */
         {0, 404, WEIR_OUTCOME_CLIENT_ERROR, GOOD},
         {0, 408, WEIR_OUTCOME_SERVER_ERROR, GOOD},
         {0, 409, WEIR_OUTCOME_SERVER_ERROR, GOOD},
