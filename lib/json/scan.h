@@ -63,6 +63,22 @@ static inline const char *weir__json_skip_string(const char *begin, const char *
     }
 }
 
+/* From `at`, outside strings and inside so many brackets: behind the one that closes the outermost,
+ * or NULL. */
+static inline const char *weir__json_behind_last(const char *at, const char *end, size_t depth)
+{
+    while (at < end) {
+        char c = *at++;
+        if (c == '"')
+            at = weir__json_skip_string(at, end);
+        else if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
 /* Refuses, with WEIR_EJSON and *error filled, what the parsers must not see: nesting beyond
  * WEIR_JSON_MAX_DEPTH, and NUL bytes, which cJSON takes for white space. All else is left to the
  * parser. */

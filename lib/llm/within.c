@@ -24,29 +24,13 @@ static const char *first_bracket(const char *at, const char *end)
     return at;
 }
 
-/* Behind the bracket that closes the one at `at`; NULL: none does. */
-static const char *matching_end(const char *at, const char *end)
-{
-    size_t depth = 0;
-    while (at < end) {
-        char c = *at++;
-        if (c == '"')
-            at = weir__json_skip_string(at, end);
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return at;
-    }
-    return NULL;
-}
-
 bool weir__llm_json_within(const char **text, size_t *len)
 {
     const char *end = *text + *len;
     const char *at = behind_last(*text, end, "</think>");
     const char *fence = find(at, end, "```");
     const char *begin = first_bracket(fence != NULL ? fence : at, end);
-    const char *rest = matching_end(begin, end);
+    const char *rest = weir__json_behind_last(begin, end, 0);
     /* Of two objects nobody knows which one is meant. */
     if (rest == NULL || memchr(rest, '{', (size_t)(end - rest)) != NULL)
         return false;

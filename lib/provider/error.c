@@ -229,6 +229,17 @@ static bool begins_as_error(const char *text, size_t len)
     return false;
 }
 
+int weir__error_parse(const char *text, size_t len, json_t **tree, struct weir_json_error *error)
+{
+    int rc = weir_jansson_parse(text, len, tree, error);
+    if (rc == 0 && json_is_array(*tree)) {
+        json_t *first = json_incref(json_array_get(*tree, 0));
+        json_decref(*tree);
+        *tree = first;
+    }
+    return rc;
+}
+
 json_t *weir__error_tree(const weir_response *response)
 {
     const char *text = weir_response_body(response);
@@ -238,14 +249,7 @@ json_t *weir__error_tree(const weir_response *response)
         return NULL;
     if (weir_response_status(response) < 400 && !begins_as_error(text, len))
         return NULL;
-    if (weir_jansson_parse(text, len, &tree, NULL) < 0)
-        return NULL;
-    if (json_is_array(tree)) { /* Gemini's streams wrap their errors */
-        json_t *first = json_incref(json_array_get(tree, 0));
-        json_decref(tree);
-        tree = first;
-    }
-    return tree;
+    return weir__error_parse(text, len, &tree, NULL) == 0 ? tree : NULL;
 }
 
 void weir__error_headers(const json_t *tree, struct weir__heard *heard)

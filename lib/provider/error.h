@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include <weir/http.h>
+#include <weir/json.h>
 
 #include "policy/told.h"
 #include "provider/heard.h"
@@ -19,6 +20,9 @@ struct weir__error {
     int64_t wait_ms;     /* the server names it; -1 */
     int64_t fallback_ms; /* documented for this error, where no header tells more; -1 */
 };
+
+/* As weir_jansson_parse, but of an array the first: Gemini's streams wrap their errors so. */
+int weir__error_parse(const char *text, size_t len, json_t **tree, struct weir_json_error *error);
 
 /* The body as a tree, which the caller releases, if it may be an error's: that of a status from 400
  * on, or one that begins as errors do, whatever the status. Else NULL. */

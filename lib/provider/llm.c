@@ -154,23 +154,11 @@ static bool is_error(json_t *tree)
            (object != NULL && strcmp(object, "error") == 0);
 }
 
-/* As weir_jansson_parse; Gemini wraps its errors in an array. */
-static int parse(const char *text, size_t len, json_t **tree, struct weir_json_error *error)
-{
-    int rc = weir_jansson_parse(text, len, tree, error);
-    if (rc == 0 && json_is_array(*tree)) {
-        json_t *first = json_incref(json_array_get(*tree, 0));
-        json_decref(*tree);
-        *tree = first;
-    }
-    return rc;
-}
-
 int weir__llm_hear_failure(const char *body, size_t len, struct weir__llm_heard *heard)
 {
     json_t *tree = NULL;
     if (len <= WEIR__ERROR_BODY_MAX)
-        parse(body, len, &tree, NULL);
+        weir__error_parse(body, len, &tree, NULL);
     if (json_is_object(tree))
         hear_error(tree, heard);
     else
@@ -383,7 +371,7 @@ int weir__llm_hear_event(const struct weir__llm_api *api, const struct weir_sse_
         heard->complete = true;
         return 0;
     }
-    int rc = parse(event->data, event->data_len, &tree, &error);
+    int rc = weir__error_parse(event->data, event->data_len, &tree, &error);
     if (rc == WEIR_EJSON)
         weir__llm_set_error(heard, error.text, strlen(error.text));
     if (rc < 0)
@@ -432,7 +420,7 @@ int weir__llm_begins(const struct weir__llm_api *api, const struct weir_sse_even
         return WEIR_BEGUN_BADLY;
     if (is_last(api, event->data))
         return WEIR_BEGUN;
-    int rc = parse(event->data, event->data_len, &tree, NULL);
+    int rc = weir__error_parse(event->data, event->data_len, &tree, NULL);
     if (rc < 0)
         return rc == WEIR_ENOMEM ? rc : WEIR_BEGUN; /* it will be heard, and is an error then */
     if (is_error(tree))

@@ -30,27 +30,11 @@ static const char *skip_white(const char *at, const char *end)
     return at;
 }
 
-/* From `at`, outside strings and inside so many brackets: behind the one that closes the outermost,
- * or NULL. */
-static const char *behind_last(const char *at, const char *end, size_t depth)
-{
-    while (at < end) {
-        char c = *at++;
-        if (c == '"')
-            at = weir__json_skip_string(at, end);
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return at;
-    }
-    return NULL;
-}
-
 /* From `at`, outside strings, on to the end there is one closing bracket too many: `at` lies at the
  * text's top level. */
 static bool at_top(const char *at, const char *end)
 {
-    const char *last = behind_last(at, end, 1);
+    const char *last = weir__json_behind_last(at, end, 1);
     return last != NULL && skip_white(last, end) == end;
 }
 
@@ -65,7 +49,7 @@ static const char *object_of(const char *at, size_t key_len, const char *end, co
     at = skip_white(at + 1, end);
     if (at == end || *at != '{')
         return NULL;
-    *behind = behind_last(at + 1, end, 1);
+    *behind = weir__json_behind_last(at + 1, end, 1);
     bool fits = *behind != NULL && (size_t)(*behind - at) <= USAGE_MAX;
     return fits && at_top(*behind, end) ? at : NULL;
 }
